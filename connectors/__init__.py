@@ -1,0 +1,1 @@
+"""Sources of posts, one file a platform, and what carries them to the posts topic."""

@@ -1,0 +1,1 @@
+"""Detection of crises in per-minute tallies."""

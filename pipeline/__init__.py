@@ -1,0 +1,1 @@
+"""Everything that touches Kafka, Faust, HTTP or the clock."""
