@@ -1,0 +1,168 @@
+"""Contract of the `alerts` topic: crisis signals with an identity and a life.
+
+Each record is one revision of one alert. The identity is a pure function of brand, kind and onset,
+so that sending a revision twice changes nothing. Unknown fields are accepted. The key of the record
+is the alert's id; the value is this model as JSON, in CloudEvents binary mode.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from models.detection.base import Kind, Phase, Severity
+
+ALERT_VERSION = 1
+CLOUDEVENT_TYPE = "czujka.crisis-alert.v1"
+
+Status = Literal["pending", "firing", "resolved"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Observed(_Part):
+    """What was seen since the onset."""
+
+    minutes: int = Field(ge=0, description="Length of the stretch.")
+    mentions: float = Field(ge=0)
+    negative: float = Field(ge=0, description="Negative mentions.")
+    authors: float = Field(ge=0, description="Distinct authors, estimated.")
+    negative_authors: float = Field(ge=0)
+    reach: float = Field(ge=0, description="Sum of the authors' reach.")
+    sentiment: float | None = Field(
+        default=None, ge=-1, le=1, description="Mean of P(positive) - P(negative)."
+    )
+
+
+class Expected(_Part):
+    """What a usual stretch of the same length brings."""
+
+    mentions: float = Field(ge=0)
+    low: float = Field(ge=0, description="Lower end of the 95 % interval of the mentions.")
+    high: float = Field(ge=0, description="Upper end.")
+    negative: float = Field(ge=0)
+    negative_share: float = Field(ge=0, le=1)
+
+
+class Evidence(_Part):
+    """Why it fired, in the detector's terms."""
+
+    statistic: float = Field(description="Natural log units.")
+    threshold: float
+    p_chance: float = Field(
+        ge=0, le=1, description="Probability of such minutes by chance within the budget's period."
+    )
+    votes: dict[str, float] = Field(default_factory=dict, description="Other detectors' scores.")
+    baseline: dict[str, float] = Field(default_factory=dict)
+    sentiment_model: str = ""
+    config_hash: str = Field(default="", description="Hash of watchlist and detection settings.")
+
+
+class Exhibit(_Part):
+    """A redacted post kept as evidence."""
+
+    post: str = Field(description="Key of the post: platform:native_id.")
+    created_at: AwareDatetime
+    platform: str
+    author: str | None = None
+    reach: int = Field(default=0, ge=0)
+    text: str = ""
+    language: str | None = None
+    url: str | None = None
+    p_negative: float = Field(ge=0, le=1)
+
+
+class Step(_Part):
+    """The step of the contingency plan that applies now."""
+
+    owner: str = ""
+    severity: Severity
+    runbook: str | None = None
+    first_steps: tuple[str, ...] = ()
+    deadline_minutes: float | None = None
+    holding_statement: dict[str, str] = Field(default_factory=dict, description="By language.")
+
+
+class CrisisAlert(_Part):
+    """One revision of an alert."""
+
+    version: int = Field(default=ALERT_VERSION, ge=1)
+    alert_id: str = Field(min_length=1, max_length=255)
+    revision: int = Field(ge=0, description="Counts up within the life of the alert.")
+    brand: str
+    brand_name: str
+    kind: Kind
+    status: Status
+    phase: Phase = Field(description="Finer than `status`.")
+    severity: Severity
+    summary: str = Field(description="One sentence for a page.")
+    reason: str = Field(default="", description="Why this revision was sent.")
+    onset: AwareDatetime = Field(description="Best estimate of when it began.")
+    onset_low: AwareDatetime
+    onset_high: AwareDatetime
+    decided_at: AwareDatetime = Field(description="Event time of the decision.")
+    fired_at: AwareDatetime | None = None
+    resolved_at: AwareDatetime | None = None
+    observed: Observed
+    expected: Expected
+    evidence: Evidence
+    coverage: float = Field(default=1.0, ge=0, le=1, description="Share that we see of it all.")
+    platforms: dict[str, int] = Field(default_factory=dict, description="Mentions by platform.")
+    languages: dict[str, int] = Field(default_factory=dict, description="Mentions by language.")
+    exhibits: tuple[Exhibit, ...] = ()
+    step: Step | None = None
+    pipeline_sent_ms: int = Field(
+        default=0,
+        description="Wall clock of the heartbeat that let the bucket close, for measuring delay.",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody should be looking at it."""
+        return self.status == "firing"
+
+    def encode(self) -> bytes:
+        """The value as it stands on the topic."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """CloudEvents headers, Kafka binary content mode."""
+        attributes = {
+            "ce_specversion": "1.0",
+            "ce_id": f"{self.alert_id}#{self.revision}",
+            "ce_source": "/czujka/watch",
+            "ce_type": CLOUDEVENT_TYPE,
+            "ce_subject": self.brand,
+            "ce_time": self.decided_at.isoformat(),
+            "ce_partitionkey": self.alert_id,
+            "content-type": "application/json",
+        }
+        return [(name, value.encode()) for name, value in attributes.items()]
+
+
+def alert_id(brand: str, kind: Kind, onset_ms: int) -> str:
+    """Identity of an alert.
+
+    Example:
+        >>> alert_id("orzel-air", Kind.SURGE_NEGATIVE, 1_424_599_200_000)
+        'orzel-air.surge-negative.20150222T1000Z'
+    """
+    return f"{brand}.{kind.value}.{from_ms(onset_ms):%Y%m%dT%H%MZ}"
+
+
+def from_ms(time_ms: int) -> datetime:
+    """Milliseconds since the epoch as an aware datetime, UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC)
+
+
+def status_of(phase: Phase, fired: bool) -> Status:
+    """The coarse status of a phase; `fired` tells whether the alert ever fired."""
+    if phase is Phase.RESOLVED:
+        return "resolved"
+    if phase in (Phase.FIRING, Phase.ESCALATED, Phase.COOLING) or fired:
+        return "firing"
+    return "pending"

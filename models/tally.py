@@ -1,0 +1,189 @@
+"""What the score stage tells the watch stage: tallies, and the frames that carry them.
+
+A tally is what is known of one brand in one bucket. Tallies add up: the sum over blocks and
+partitions does not depend on the order, because every part of a tally is an integer sum, a union
+of k-minimum-values sketches, or a best-of list with a total order. Frames are internal (msgpack,
+versioned) and never seen downstream.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from models.sentiment.bins import N_BINS
+
+FRAME_VERSION = 1
+SKETCH_SIZE = 64
+"""Distinct counts are exact up to this many, then within about 12 % (one standard error)."""
+MAX_EXHIBITS = 6
+MAX_EXHIBIT_CHARS = 500
+
+Sketch = list[int]
+"""Smallest hashes seen, ascending, at most SKETCH_SIZE; hashes lie in 0 … 2**64 - 1."""
+
+
+class ExhibitRow(msgspec.Struct, frozen=True, array_like=True, order=False):
+    """A negative mention that may become an exhibit of an alert."""
+
+    rank: int  # higher is shown first
+    post: str
+    created_ms: int
+    platform: str
+    author: str | None
+    reach: int
+    text: str
+    language: str | None
+    url: str | None
+    p_negative_milli: int
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """Total order: rank, then the earlier, then the key."""
+        return (-self.rank, self.created_ms, self.post)
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """Sums over the mentions of one brand in one bucket."""
+
+    mentions: int = 0  # on time, all
+    histogram: list[int] = msgspec.field(default_factory=lambda: [0] * N_BINS)  # those that count
+    late_histogram: list[int] = msgspec.field(default_factory=lambda: [0] * N_BINS)
+    late: int = 0  # posts of earlier, closed buckets
+    copies: int = 0  # left out of the histogram: near-duplicates and loud authors
+    negative_milli: int = 0  # sum of P(negative) x 1000
+    positive_milli: int = 0  # sum of P(positive) x 1000
+    reach: int = 0
+    negative_reach: int = 0
+    authors: Sketch = msgspec.field(default_factory=list)
+    negative_authors: Sketch = msgspec.field(default_factory=list)
+    platforms: dict[str, int] = msgspec.field(default_factory=dict)
+    languages: dict[str, int] = msgspec.field(default_factory=dict)
+    exhibits: list[ExhibitRow] = msgspec.field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Adds another tally of the same brand and bucket, of other posts."""
+        self.mentions += other.mentions
+        self.histogram = [a + b for a, b in zip(self.histogram, other.histogram, strict=True)]
+        self.late_histogram = [
+            a + b for a, b in zip(self.late_histogram, other.late_histogram, strict=True)
+        ]
+        self.late += other.late
+        self.copies += other.copies
+        self.negative_milli += other.negative_milli
+        self.positive_milli += other.positive_milli
+        self.reach += other.reach
+        self.negative_reach += other.negative_reach
+        self.authors = union(self.authors, other.authors)
+        self.negative_authors = union(self.negative_authors, other.negative_authors)
+        for name, count in other.platforms.items():
+            self.platforms[name] = self.platforms.get(name, 0) + count
+        for name, count in other.languages.items():
+            self.languages[name] = self.languages.get(name, 0) + count
+        self.exhibits = best_exhibits(self.exhibits + other.exhibits)
+
+    def copy(self) -> Tally:
+        """An independent copy."""
+        fresh = Tally()
+        fresh.add(self)
+        return fresh
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """A cumulative tally within a frame."""
+
+    brand: str
+    bucket: int  # minutes since the epoch
+    tally: Tally
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True):
+    """Says that a partition's watermark has passed: its buckets up to `bucket` are complete."""
+
+    bucket: int  # last complete bucket, minutes since the epoch
+    live: int  # connectors that reported
+    known: int  # connectors that should have
+    sent_ms: int  # wall clock of the heartbeat that completed it
+
+
+class Frame(msgspec.Struct, array_like=True):
+    """What one partition of `posts` has to say to one partition of `tallies`.
+
+    Tallies are cumulative within the block: a frame of the same block with a larger `upto`
+    replaces what it names. `closes` is cumulative within the block too, ascending.
+    """
+
+    version: int
+    partition: int  # of `posts`
+    partitions: int  # how many `posts` has
+    block: int
+    upto: int  # next offset of `posts` to be read
+    closes: list[Close]
+    entries: list[Entry]
+    erased: list[str]  # keys of deleted posts, cumulative within the block
+    erased_authors: list[str]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Frame)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The frame as it stands on `tallies`."""
+    return _encoder.encode(frame)
+
+
+def decode_frame(value: bytes) -> Frame:
+    """Reads a frame.
+
+    Raises:
+        ValueError: not a frame, or of a version this code does not know.
+    """
+    try:
+        frame = _decoder.decode(value)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a frame: {error}") from error
+    if frame.version != FRAME_VERSION:
+        raise ValueError(
+            f"frame of version {frame.version}, this watch reads {FRAME_VERSION}: "
+            "upgrade watch before score"
+        )
+    return frame
+
+
+def sketch_of(hashes: npt.NDArray[np.uint64]) -> Sketch:
+    """K-minimum-values sketch of some hashes (Bar-Yossef and others, 2002)."""
+    return [int(h) for h in np.unique(hashes)[:SKETCH_SIZE]]
+
+
+def union(a: Sketch, b: Sketch) -> Sketch:
+    """Sketch of the union of two sets."""
+    if not a:
+        return b
+    if not b:
+        return a
+    merged: Sketch = []
+    last = -1
+    for value in heapq.merge(a, b):
+        if value != last:
+            merged.append(value)
+            last = value
+            if len(merged) == SKETCH_SIZE:
+                break
+    return merged
+
+
+def distinct(sketch: Sketch) -> float:
+    """Estimated size of the set; exact below SKETCH_SIZE."""
+    if len(sketch) < SKETCH_SIZE:
+        return float(len(sketch))
+    return (SKETCH_SIZE - 1) * 2.0**64 / (sketch[-1] + 1.0)
+
+
+def best_exhibits(rows: list[ExhibitRow], most: int = MAX_EXHIBITS) -> list[ExhibitRow]:
+    """The best exhibits, one a post, in their total order."""
+    unique = {row.post: row for row in sorted(rows, key=lambda row: row.order, reverse=True)}
+    return sorted(unique.values(), key=lambda row: row.order)[:most]
