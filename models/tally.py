@@ -11,8 +11,6 @@ from __future__ import annotations
 import heapq
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from models.sentiment.bins import N_BINS
 
@@ -23,7 +21,10 @@ MAX_EXHIBITS = 6
 MAX_EXHIBIT_CHARS = 500
 
 Sketch = list[int]
-"""Smallest hashes seen, ascending, at most SKETCH_SIZE; hashes lie in 0 … 2**64 - 1."""
+"""K-minimum-values sketch of a set (Bar-Yossef and others, 2002): the smallest hashes, ascending.
+
+At most SKETCH_SIZE of them; hashes lie in 0 … 2**64 - 1.
+"""
 
 
 class ExhibitRow(msgspec.Struct, frozen=True, array_like=True, order=False):
@@ -154,11 +155,6 @@ def decode_frame(value: bytes) -> Frame:
     return frame
 
 
-def sketch_of(hashes: npt.NDArray[np.uint64]) -> Sketch:
-    """K-minimum-values sketch of some hashes (Bar-Yossef and others, 2002)."""
-    return [int(h) for h in np.unique(hashes)[:SKETCH_SIZE]]
-
-
 def union(a: Sketch, b: Sketch) -> Sketch:
     """Sketch of the union of two sets."""
     if not a:
@@ -187,3 +183,17 @@ def best_exhibits(rows: list[ExhibitRow], most: int = MAX_EXHIBITS) -> list[Exhi
     """The best exhibits, one a post, in their total order."""
     unique = {row.post: row for row in sorted(rows, key=lambda row: row.order, reverse=True)}
     return sorted(unique.values(), key=lambda row: row.order)[:most]
+
+
+def split_frame(frame: Frame, max_bytes: int) -> list[bytes]:
+    """Encodes a frame, in several pieces where it is too long for one record.
+
+    The pieces must be sent in their order: only the last one declares buckets complete.
+    """
+    value = _encoder.encode(frame)
+    if len(value) <= max_bytes or len(frame.entries) < 2:
+        return [value]
+    half = len(frame.entries) // 2
+    first = msgspec.structs.replace(frame, entries=frame.entries[:half], closes=[])
+    rest = msgspec.structs.replace(frame, entries=frame.entries[half:])
+    return split_frame(first, max_bytes) + split_frame(rest, max_bytes)

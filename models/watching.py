@@ -1,0 +1,425 @@
+"""The watch stage without Kafka: closed buckets in, series points and alerts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from models.alert import (
+    CrisisAlert,
+    Evidence,
+    Exhibit,
+    Expected,
+    Observed,
+    Step,
+    alert_id,
+    from_ms,
+    status_of,
+)
+from models.detection.base import (
+    BUCKET_MS,
+    Bank,
+    Kind,
+    Minute,
+    Phase,
+    Reading,
+    RowSettings,
+    Severity,
+    Transition,
+)
+from models.buckets import ClosedBucket
+from models.rolling import RollingFigures
+from models.sentiment.bins import N_BINS, NEGATIVE_FROM
+from models.series import SeriesPoint
+from models.tally import Tally, best_exhibits, distinct
+
+STATE_VERSION = 1
+RECENT_BUCKETS = 60
+"""Buckets kept for each brand, so that an alert can show what came before its first decision."""
+_NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
+
+BankFactory = Callable[[Sequence[RowSettings]], Bank]
+
+
+class Plan(Protocol):
+    """What the watch stage asks of the contingency plan."""
+
+    def step(self, brand: str, kind: Kind, severity: Severity) -> Step | None:
+        """The step that applies, if the plan has one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedBrand:
+    """A brand as the watch stage knows it."""
+
+    id: str
+    name: str
+    settings: RowSettings
+
+
+class _Life(msgspec.Struct, array_like=True):
+    """An alert that has not been resolved."""
+
+    alert_id: str
+    revision: int
+    onset_ms: int
+    story: Tally  # what has been gathered since the onset
+    last: bytes  # the last revision, as JSON
+
+
+class _State(msgspec.Struct, array_like=True):
+    version: int
+    folded: int
+    brands: list[str]
+    settings: list[RowSettings]
+    bank: bytes
+    rolling: bytes
+    recent: dict[str, list[tuple[int, Tally]]]
+    lives: dict[str, dict[str, _Life]]  # by brand, by kind
+
+
+_state_decoder = msgspec.msgpack.Decoder(_State)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one closed bucket led to."""
+
+    bucket: int
+    series: list[SeriesPoint]
+    alerts: list[CrisisAlert]
+
+
+class BrandWatch:
+    """Watches the brands of one partition of `tallies`.
+
+    Deterministic: the same closed buckets give the same series and alerts, also when the state was
+    saved and loaded in between.
+
+    Args:
+        brands: in any order; the order fixes the rows.
+        make_bank: builds the detectors.
+        plan: the contingency plan.
+        sentiment_model: version of the weights, for the alerts.
+        config_hash: of watchlist and settings, for the alerts.
+    """
+
+    def __init__(
+        self,
+        brands: Sequence[WatchedBrand],
+        make_bank: BankFactory,
+        plan: Plan | None = None,
+        sentiment_model: str = "",
+        config_hash: str = "",
+    ) -> None:
+        self._brands = tuple(brands)
+        self._row = {brand.id: row for row, brand in enumerate(self._brands)}
+        self._make_bank = make_bank
+        self._plan = plan
+        self._sentiment_model = sentiment_model
+        self._config_hash = config_hash
+        self._bank = make_bank([brand.settings for brand in self._brands])
+        self._rolling = RollingFigures(len(self._brands))
+        self._recent: dict[int, list[tuple[int, Tally]]] = {}
+        self._lives: dict[tuple[int, Kind], _Life] = {}
+        self.folded: int | None = None
+        self.unknown_brands: set[str] = set()
+        """Brands that score knows and this watchlist does not: the two are out of step."""
+
+    def decide(self, closed: ClosedBucket) -> Decision:
+        """Takes the next closed bucket."""
+        tallies: dict[int, Tally] = {}
+        for brand, tally in closed.tallies.items():
+            row = self._row.get(brand)
+            if row is None:
+                self.unknown_brands.add(brand)
+            else:
+                tallies[row] = tally
+        reading, transitions = self._bank.step(_minute(len(self._brands), closed, tallies))
+        series = self._make_series(closed, tallies, reading)
+        self._remember(closed.bucket, tallies)
+        alerts = [self._revise(transition, closed) for transition in transitions]
+        self.folded = closed.bucket
+        return Decision(closed.bucket, series, alerts)
+
+    def erase(self, erased: Callable[[str, str | None], bool]) -> list[CrisisAlert]:
+        """Forgets exhibits: `erased` tells whether a post (key, author) is to go.
+
+        Returns:
+            New revisions of the active alerts that showed one of them.
+        """
+        for entries in self._recent.values():
+            for _, tally in entries:
+                _drop(tally, erased)
+        revisions = []
+        for (row, kind), life in sorted(self._lives.items()):
+            _drop(life.story, erased)
+            alert = CrisisAlert.model_validate_json(life.last)
+            kept = tuple(e for e in alert.exhibits if not erased(e.post, e.author))
+            if len(kept) < len(alert.exhibits):
+                life.revision += 1
+                update = {
+                    "exhibits": kept,
+                    "revision": life.revision,
+                    "reason": "A post shown as evidence was deleted by its author.",
+                }
+                revised = alert.model_copy(update=update)
+                self._lives[row, kind].last = revised.encode()
+                revisions.append(revised)
+        return revisions
+
+    def save(self) -> bytes:
+        """The whole state."""
+        names = [brand.id for brand in self._brands]
+        lives: dict[str, dict[str, _Life]] = {}
+        for (row, kind), life in sorted(self._lives.items()):
+            lives.setdefault(names[row], {})[kind.value] = life
+        state = _State(
+            version=STATE_VERSION,
+            folded=-1 if self.folded is None else self.folded,
+            brands=names,
+            settings=[brand.settings for brand in self._brands],
+            bank=self._bank.save(),
+            rolling=self._rolling.save().tobytes(),
+            recent={names[row]: self._recent[row] for row in sorted(self._recent)},
+            lives=lives,
+        )
+        return msgspec.msgpack.encode(state)
+
+    def load(self, saved: bytes) -> None:
+        """Restores `save`, also that of another watchlist: brands are found by their ids.
+
+        Raises:
+            ValueError: not a state of ours, or of another version.
+        """
+        try:
+            state = _state_decoder.decode(saved)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"not a state of the watch stage: {error}") from error
+        if state.version != STATE_VERSION:
+            raise ValueError(f"state of version {state.version}, this watch reads {STATE_VERSION}")
+        if state.brands == [brand.id for brand in self._brands]:
+            self._bank.load(state.bank)
+        else:
+            self._move_rows(state)
+        rolling = np.frombuffer(state.rolling).reshape(-1, 2)
+        for old_row, name in enumerate(state.brands):
+            if name in self._row:
+                self._rolling.load(self._row[name], rolling[old_row])
+        self._recent = {self._row[n]: r for n, r in state.recent.items() if n in self._row}
+        self._lives = {
+            (self._row[name], Kind(kind)): life
+            for name, kinds in state.lives.items()
+            if name in self._row
+            for kind, life in kinds.items()
+        }
+        self.folded = None if state.folded < 0 else state.folded
+
+    def _move_rows(self, state: _State) -> None:
+        """Brings rows over from a state of another watchlist."""
+        old_bank = self._make_bank(state.settings)
+        old_bank.load(state.bank)
+        kept = [(old, self._row[n]) for old, n in enumerate(state.brands) if n in self._row]
+        if kept:
+            rows = old_bank.save_rows([old for old, _ in kept])
+            self._bank.load_rows([new for _, new in kept], rows)
+
+    def _make_series(
+        self, closed: ClosedBucket, tallies: dict[int, Tally], reading: Reading
+    ) -> list[SeriesPoint]:
+        points = []
+        for row, brand in enumerate(self._brands):
+            tally = tallies.get(row) or Tally()
+            sentiment = _sentiment(tally)
+            self._rolling.update(row, tally.mentions, sentiment)
+            points.append(
+                SeriesPoint(
+                    brand=brand.id,
+                    brand_name=brand.name,
+                    bucket_ms=closed.bucket * BUCKET_MS,
+                    mentions=tally.mentions,
+                    negative=sum(tally.histogram[_NEGATIVE_BINS]),
+                    sentiment=sentiment,
+                    late=tally.late,
+                    copies=tally.copies,
+                    reach=tally.reach,
+                    authors=distinct(tally.authors),
+                    expected=float(reading.expected[row]),
+                    low=float(reading.low[row]),
+                    high=float(reading.high[row]),
+                    expected_negative_share=float(reading.expected_negative_share[row]),
+                    statistic=float(reading.statistic[row]),
+                    threshold=float(reading.threshold[row]),
+                    rolling_mentions_per_min=self._rolling.mentions_per_min(row),
+                    rolling_sentiment=self._rolling.sentiment(row),
+                    coverage=closed.coverage,
+                    pipeline_sent_ms=closed.sent_ms,
+                )
+            )
+        return points
+
+    def _remember(self, bucket: int, tallies: dict[int, Tally]) -> None:
+        for row, tally in tallies.items():
+            entries = self._recent.setdefault(row, [])
+            entries.append((bucket, tally))
+            if entries[0][0] <= bucket - RECENT_BUCKETS:
+                self._recent[row] = [e for e in entries if e[0] > bucket - RECENT_BUCKETS]
+            for kind in Kind:
+                life = self._lives.get((row, kind))
+                if life is not None:
+                    life.story.add(tally)
+
+    def _revise(self, transition: Transition, closed: ClosedBucket) -> CrisisAlert:
+        brand = self._brands[transition.row]
+        place = (transition.row, transition.kind)
+        life = self._lives.get(place)
+        if life is None:
+            story = Tally()
+            for bucket, tally in self._recent.get(transition.row, []):
+                if bucket * BUCKET_MS >= transition.onset_ms:
+                    story.add(tally)
+            identity = alert_id(brand.id, transition.kind, transition.onset_ms)
+            life = _Life(identity, -1, transition.onset_ms, story, b"")
+            self._lives[place] = life
+        life.revision += 1
+        alert = self._make_alert(brand, life, transition, closed)
+        life.last = alert.encode()
+        if transition.phase is Phase.RESOLVED:
+            del self._lives[place]
+        return alert
+
+    def _make_alert(
+        self, brand: WatchedBrand, life: _Life, transition: Transition, closed: ClosedBucket
+    ) -> CrisisAlert:
+        t, story = transition, life.story
+        resolved = t.phase is Phase.RESOLVED
+        return CrisisAlert(
+            alert_id=life.alert_id,
+            revision=life.revision,
+            brand=brand.id,
+            brand_name=brand.name,
+            kind=t.kind,
+            status=status_of(t.phase, fired=t.first_fired_ms is not None),
+            phase=t.phase,
+            severity=t.severity,
+            summary=_summary(brand.name, t),
+            reason=t.reason,
+            onset=from_ms(life.onset_ms),
+            onset_low=from_ms(t.onset_low_ms),
+            onset_high=from_ms(t.onset_high_ms),
+            decided_at=from_ms(t.decided_ms),
+            fired_at=None if t.first_fired_ms is None else from_ms(t.first_fired_ms),
+            resolved_at=from_ms(t.decided_ms) if resolved else None,
+            observed=Observed(
+                minutes=t.observed.minutes,
+                mentions=t.observed.mentions,
+                negative=t.observed.negative,
+                authors=distinct(story.authors),
+                negative_authors=distinct(story.negative_authors),
+                reach=t.observed.reach,
+                sentiment=_sentiment(story),
+            ),
+            expected=Expected(
+                mentions=t.expected.mentions,
+                low=t.expected.low,
+                high=t.expected.high,
+                negative=t.expected.negative,
+                negative_share=t.expected.negative_share,
+            ),
+            evidence=Evidence(
+                statistic=t.statistic,
+                threshold=t.threshold,
+                p_chance=t.p_chance,
+                votes=t.votes,
+                baseline=t.baseline,
+                sentiment_model=self._sentiment_model,
+                config_hash=self._config_hash,
+            ),
+            coverage=closed.coverage,
+            platforms=dict(sorted(story.platforms.items())),
+            languages=dict(sorted(story.languages.items())),
+            exhibits=tuple(_exhibits(story)),
+            step=None if self._plan is None else self._plan.step(brand.id, t.kind, t.severity),
+            pipeline_sent_ms=closed.sent_ms,
+        )
+
+
+def _minute(n_rows: int, closed: ClosedBucket, tallies: dict[int, Tally]) -> Minute:
+    """The tallies as arrays over all rows."""
+    columns = {name: np.zeros(n_rows) for name in _SCALARS}
+    histogram = np.zeros((n_rows, N_BINS))
+    late_histogram = np.zeros((n_rows, N_BINS))
+    for row, tally in tallies.items():
+        histogram[row] = tally.histogram
+        late_histogram[row] = tally.late_histogram
+        for name, read in _SCALARS.items():
+            columns[name][row] = read(tally)
+    return Minute(
+        bucket_ms=closed.bucket * BUCKET_MS,
+        histogram=histogram,
+        late_histogram=late_histogram,
+        coverage=np.full(n_rows, closed.coverage),
+        **columns,
+    )
+
+
+_SCALARS: dict[str, Callable[[Tally], float]] = {
+    "mentions": lambda t: t.mentions,
+    "copies": lambda t: t.copies,
+    "negative_authors": lambda t: distinct(t.negative_authors),
+    "authors": lambda t: distinct(t.authors),
+    "reach": lambda t: t.reach,
+    "negative_reach": lambda t: t.negative_reach,
+    "platforms": lambda t: len(t.platforms),
+}
+
+
+def _sentiment(tally: Tally) -> float | None:
+    if not tally.mentions:
+        return None
+    return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
+
+
+def _drop(tally: Tally, erased: Callable[[str, str | None], bool]) -> None:
+    tally.exhibits = [row for row in tally.exhibits if not erased(row.post, row.author)]
+
+
+def _exhibits(story: Tally) -> Iterator[Exhibit]:
+    for row in best_exhibits(story.exhibits):
+        yield Exhibit(
+            post=row.post,
+            created_at=from_ms(row.created_ms),
+            platform=row.platform,
+            author=row.author,
+            reach=row.reach,
+            text=row.text,
+            language=row.language,
+            url=row.url,
+            p_negative=row.p_negative_milli / 1000,
+        )
+
+
+_WHAT = {
+    Kind.SURGE_NEGATIVE: "negative surge",
+    Kind.SURGE: "surge of mentions",
+    Kind.MOOD: "worse mood",
+    Kind.COORDINATED: "flood of copies",
+    Kind.COVERAGE: "loss of coverage",
+}
+
+
+def _summary(name: str, t: Transition) -> str:
+    """One sentence for a page."""
+    onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
+    if t.phase is Phase.RESOLVED:
+        return f"{name}: {_WHAT[t.kind]} of {onset} is over."
+    return (
+        f"{name}: {_WHAT[t.kind]} since {onset}: {t.observed.negative:.0f} negative of "
+        f"{t.observed.mentions:.0f} mentions in {t.observed.minutes} min, where "
+        f"{t.expected.negative:.0f} of {t.expected.mentions:.0f} are usual."
+    )

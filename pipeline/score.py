@@ -1,0 +1,323 @@
+"""The score stage on Kafka: reads `posts` in batches, writes `tallies`.
+
+All decisions are in `models.scoring`; here are the consumer, the producer and the order in which
+things are acknowledged: a block's last frames are out before its end is committed, and before the
+first frame of the next block is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import ConsumerRecord
+from models.errors import UserError
+
+from models.scoring import Brands, DeadLetter, PartitionScorer, ScoreSettings
+from models.sentiment.base import Scorer
+from models.tally import split_frame
+from pipeline import metrics
+from pipeline.client import connection, explain_broker_errors
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MAX_FRAME_BYTES = 800_000
+MAX_POLL_RECORDS = 8_192
+POLL_TIMEOUT_MS = 200
+COMMIT_INTERVAL_S = 1.0
+BAD_WINDOW_RECORDS = 2_000
+"""If more than half of so many records in a row are refused, the stream is not ours: stop."""
+
+Batch = dict[TopicPartition, list[ConsumerRecord]]
+
+
+def score_settings(settings: Settings) -> ScoreSettings:
+    """The part of the settings that decisions depend on."""
+    return ScoreSettings(
+        block_records=settings.block_records,
+        duplicate_window_blocks=settings.duplicate_window_blocks,
+        lateness_ms=settings.lateness_s * 1000,
+        blind_after_ms=settings.blind_after_s * 1000,
+    )
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One assigned partition."""
+
+    scorer: PartitionScorer
+    start: int  # first offset that counts; what lies before is read for its ids alone
+    dirty_since: float | None = None
+    commit: tuple[int, str] | None = None
+    refused: int = 0
+    judged: int = 0
+
+
+@dataclass(slots=True)
+class ScoreStage:
+    """Carries records from `posts` through the partitions' scorers to `tallies`."""
+
+    settings: Settings
+    brands: Brands
+    sentiment: Scorer
+    readers: dict[TopicPartition, _Reader] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _last_commit_s: float = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop` is set.
+
+        Raises:
+            UserError: broker away, topics missing or unfit, or a stream that is not ours.
+        """
+        settings = self.settings
+        consumer = AIOKafkaConsumer(
+            **connection(settings),
+            group_id=f"{settings.topic_prefix}{settings.app_id}-score",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=MAX_POLL_RECORDS,
+            fetch_max_bytes=16 << 20,
+            max_partition_fetch_bytes=4 << 20,
+            session_timeout_ms=6_000 if settings.embedded else 30_000,
+            heartbeat_interval_ms=1_000 if settings.embedded else 3_000,
+        )
+        producer = AIOKafkaProducer(
+            **connection(settings),
+            acks="all",
+            enable_idempotence=not settings.embedded,
+            compression_type="gzip",
+            max_request_size=4 << 20,
+        )
+        posts = settings.topic("posts")
+        with explain_broker_errors(settings):
+            await producer.start()
+            try:
+                await consumer.start()
+                try:
+                    await self._check_partitions(consumer, posts)
+                    consumer.subscribe([posts], listener=_Assignment(self, consumer))
+                    await self._loop(consumer, producer, stop)
+                finally:
+                    await consumer.stop()
+            finally:
+                await producer.stop()
+
+    async def _check_partitions(self, consumer: AIOKafkaConsumer, posts: str) -> None:
+        await consumer._client.force_metadata_update()
+        expected = {
+            posts: self.settings.posts_partitions,
+            self.settings.topic("tallies"): self.settings.tallies_partitions,
+        }
+        for topic, count in expected.items():
+            found = consumer._client.cluster.partitions_for_topic(topic)
+            raise_if_unfit(topic, found, count)
+
+    async def _loop(
+        self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, stop: asyncio.Event
+    ) -> None:
+        while not stop.is_set():
+            batch: Batch = await consumer.getmany(
+                timeout_ms=POLL_TIMEOUT_MS, max_records=MAX_POLL_RECORDS
+            )
+            async with self._lock:
+                started = time.perf_counter()
+                for tp, records in batch.items():
+                    reader = self.readers.get(tp)
+                    if reader is not None:
+                        await self._take(reader, records, producer)
+                if batch:
+                    metrics.SCORE_BATCH_SECONDS.observe(time.perf_counter() - started)
+                await self._flush(producer)
+                await self._commit(consumer, force=False)
+        async with self._lock:
+            await self._flush(producer, everything=True)
+            await self._commit(consumer, force=True)
+
+    async def _take(
+        self, reader: _Reader, records: list[ConsumerRecord], producer: AIOKafkaProducer
+    ) -> None:
+        records = self._prime(reader, records)
+        if not records:
+            return
+        scorer = reader.scorer
+        offsets = [record.offset for record in records]
+        keys = [record.key for record in records]
+        values = [record.value or b"" for record in records]
+        while offsets:
+            taken = scorer.feed(offsets, keys, values)
+            if taken < len(offsets):
+                await self._send_frames(scorer, producer)
+                reader.commit = (scorer.block_end, scorer.memo())
+                scorer.next_block(offsets[taken])
+                metrics.SCORE_BLOCKS.inc()
+            elif reader.dirty_since is None:
+                reader.dirty_since = time.monotonic()
+            offsets, keys, values = offsets[taken:], keys[taken:], values[taken:]
+        letters = scorer.take_dead_letters()
+        if letters:
+            await self._bury(letters, records[0].topic, records[0].partition, records, producer)
+        self._judge(reader, len(records), len(letters))
+        _export(scorer)
+
+    def _prime(self, reader: _Reader, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
+        before = [record for record in records if record.offset < reader.start]
+        if not before:
+            return records
+        reader.scorer.prime(
+            [r.offset for r in before], [r.key for r in before], [r.value or b"" for r in before]
+        )
+        return records[len(before) :]
+
+    async def _flush(self, producer: AIOKafkaProducer, everything: bool = False) -> None:
+        now = time.monotonic()
+        for reader in self.readers.values():
+            since = reader.dirty_since
+            if since is not None and (everything or now - since >= self.settings.flush_interval_s):
+                await self._send_frames(reader.scorer, producer)
+                reader.dirty_since = None
+
+    async def _send_frames(self, scorer: PartitionScorer, producer: AIOKafkaProducer) -> None:
+        topic = self.settings.topic("tallies")
+        waits = []
+        for output, frame in scorer.cut().items():
+            for value in split_frame(frame, MAX_FRAME_BYTES):
+                waits.append(await producer.send(topic, value, partition=output))
+        for wait in waits:
+            await wait
+        metrics.SCORE_FRAMES.inc(len(waits))
+
+    async def _commit(self, consumer: AIOKafkaConsumer, force: bool) -> None:
+        now = time.monotonic()
+        if not force and now - self._last_commit_s < COMMIT_INTERVAL_S:
+            return
+        offsets = {tp: r.commit for tp, r in self.readers.items() if r.commit is not None}
+        if not offsets:
+            return
+        self._last_commit_s = now
+        try:
+            await consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            log.warning("commit refused, another worker has the partition now: %s", error)
+            return
+        for tp in offsets:
+            self.readers[tp].commit = None
+
+    async def _bury(
+        self,
+        letters: Iterable[DeadLetter],
+        topic: str,
+        partition: int,
+        records: list[ConsumerRecord],
+        producer: AIOKafkaProducer,
+    ) -> None:
+        keys = {record.offset: record.key for record in records}
+        waits = []
+        for letter in letters:
+            metrics.DEAD_LETTERS.labels(reason=letter.reason).inc()
+            headers = {
+                "reason": letter.reason,
+                "detail": letter.detail[:500],
+                "topic": topic,
+                "partition": str(partition),
+                "offset": str(letter.offset),
+            }
+            waits.append(
+                await producer.send(
+                    self.settings.topic("dead-letters"),
+                    letter.value,
+                    key=keys.get(letter.offset),
+                    headers=[(name, value.encode()) for name, value in headers.items()],
+                )
+            )
+        for wait in waits:
+            await wait
+
+    def _judge(self, reader: _Reader, records: int, refused: int) -> None:
+        reader.judged += records
+        reader.refused += refused
+        if reader.judged >= BAD_WINDOW_RECORDS:
+            if reader.refused * 2 > reader.judged:
+                raise UserError(
+                    f"{reader.refused} of the last {reader.judged} records of "
+                    f"{self.settings.topic('posts')} were refused: this is not a stream of posts. "
+                    "Look at the reasons in dead-letters, mend the producer, start score again."
+                )
+            reader.judged = reader.refused = 0
+
+    async def assign(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
+        """Makes readers for newly assigned partitions and seeks to where each must read from."""
+        settings = self.settings
+        async with self._lock:
+            self.readers.clear()
+            if not tps:
+                return
+            committed = await consumer._coordinator.fetch_committed_offsets(tps)
+            beginnings = await consumer.beginning_offsets(tps)
+            for tp in tps:
+                known = committed.get(tp)
+                fresh = known is None or known.offset < 0
+                start = beginnings[tp] if fresh else max(known.offset, beginnings[tp])
+                window = settings.duplicate_window_blocks * settings.block_records
+                block_start = start // settings.block_records * settings.block_records
+                scorer = PartitionScorer(
+                    partition=tp.partition,
+                    partitions=settings.posts_partitions,
+                    brands=self.brands,
+                    scorer=self.sentiment,
+                    settings=score_settings(settings),
+                    start=start,
+                    memo="" if fresh else known.metadata,
+                )
+                self.readers[tp] = _Reader(scorer, start)
+                consumer.seek(tp, max(block_start - window, beginnings[tp]))
+        log.info("assigned partitions of posts: %s", sorted(tp.partition for tp in tps))
+
+    async def revoke(self) -> None:
+        """Lets go of every partition; whoever has them next repeats their open blocks."""
+        async with self._lock:
+            self.readers.clear()
+
+
+class _Assignment(ConsumerRebalanceListener):
+    def __init__(self, stage: ScoreStage, consumer: AIOKafkaConsumer) -> None:
+        self._stage = stage
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        await self._stage.revoke()
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        await self._stage.assign(self._consumer, list(assigned))
+
+
+def raise_if_unfit(topic: str, found: set[int] | None, expected: int) -> None:
+    """Checks a topic's partitions.
+
+    Raises:
+        UserError: the topic is missing or has another number of partitions than the settings say.
+    """
+    if not found:
+        raise UserError(f"topic {topic} does not exist: run `czujka topics create`")
+    if len(found) != expected:
+        raise UserError(
+            f"topic {topic} has {len(found)} partitions, the settings say {expected}: set "
+            "CZUJKA_POSTS_PARTITIONS and CZUJKA_TALLIES_PARTITIONS to what the topics have, or "
+            "add partitions (`czujka topics check` compares them all)"
+        )
+
+
+def _export(scorer: PartitionScorer) -> None:
+    counts = scorer.take_counts()
+    metrics.SCORE_RECORDS.inc(counts.records)
+    metrics.SCORE_POSTS.inc(counts.posts)
+    metrics.SCORE_MENTIONS.inc(counts.mentions)
+    metrics.SCORE_DUPLICATES.inc(counts.duplicates)
+    metrics.SCORE_LATE.inc(counts.late)
+    metrics.SCORE_CLOCK_AHEAD.inc(counts.clock_ahead)

@@ -1,0 +1,280 @@
+"""The Faust app of the watch stage: one agent over `tallies`, one table for the state.
+
+Traps of Faust that shaped this file: raw bytes in and no exception out of the agent (an exception
+acknowledges and skips the message), manual acknowledgement, few table writes, and a crash of the
+whole process whenever something is not understood: the design makes a restart harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from faust.types import TP, EventT, FutureMessage, StreamT
+from models.errors import EXIT_FAILED
+
+from models.tally import decode_frame
+from models.watching import BrandWatch
+from pipeline import metrics
+from pipeline.client import credentials
+from pipeline.settings import Settings
+from pipeline.topics import STATE_TABLE
+from pipeline.watch.checkpoint import (
+    Manifest,
+    encode_manifest,
+    make_writes,
+    manifest_key,
+    read_checkpoint,
+)
+from pipeline.watch.stage import Output, PartitionStage
+
+log = logging.getLogger(__name__)
+
+MakeWatch = Callable[[int], BrandWatch]
+"""Builds the empty watch of the brands of one partition of `tallies`."""
+
+
+class StateTable(faust.Table):
+    """A table that keeps the promises of its changelog writes, so that they can be awaited."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.unsent: list[FutureMessage] = []
+
+    def on_key_set(self, key: bytes, value: bytes) -> None:
+        """Sends the write to the changelog."""
+        future = self.send_changelog(self.partition_for_key(key), key, value)
+        self.unsent.append(future)
+        self._sensor_on_set(self, key, value)
+
+    async def delivered(self) -> None:
+        """Waits until every write so far is in the changelog."""
+        unsent, self.unsent = self.unsent, []
+        for future in unsent:
+            await future
+
+
+@dataclass(slots=True)
+class _Owned:
+    """A partition of `tallies` that this worker has."""
+
+    stage: PartitionStage[EventT]
+    manifest: Manifest | None
+    saved_s: float
+    checked: bool = True  # the table was compared since the last assignment
+
+
+class WatchStage:
+    """Carries frames through the partitions' stages, and their outputs to `series` and `alerts`."""
+
+    def __init__(self, app: faust.App, settings: Settings, make_watch: MakeWatch) -> None:
+        self._settings = settings
+        self._make_watch = make_watch
+        self._owned: dict[int, _Owned] = {}
+        self._unsent: list[FutureMessage] = []
+        self._table: StateTable = app.Table(
+            STATE_TABLE,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            partitions=settings.tallies_partitions,
+        )
+        self._series = app.topic(
+            settings.topic("series"), key_serializer="raw", value_serializer="raw"
+        )
+        self._alerts = app.topic(
+            settings.topic("alerts"), key_serializer="raw", value_serializer="raw"
+        )
+        self._dead_letters = app.topic(
+            settings.topic("dead-letters"), key_serializer="raw", value_serializer="raw"
+        )
+
+    def on_assigned(self, assigned: set[TP]) -> None:
+        """Forgets partitions that went elsewhere; the others are compared with the table."""
+        topic = self._settings.topic("tallies")
+        here = {tp.partition for tp in assigned if tp.topic == topic}
+        for partition in set(self._owned) - here:
+            del self._owned[partition]
+        for owned in self._owned.values():
+            owned.checked = False
+        metrics.WATCH_REBALANCES.inc()
+        log.info("assigned partitions of tallies: %s", sorted(here))
+
+    async def take(self, event: EventT) -> None:
+        """Handles one frame."""
+        partition, offset = event.message.partition, event.message.offset
+        owned = self._own(partition, offset)
+        try:
+            frame = decode_frame(event.message.value or b"")
+        except ValueError as error:
+            await self._bury(event, str(error))
+            return
+        output = owned.stage.take(event, frame)
+        await self._publish(output)
+        if owned.stage.unknown_brands:
+            metrics.WATCH_UNKNOWN_BRANDS.set(len(owned.stage.unknown_brands))
+        metrics.WATCH_HELD_FRAMES.labels(partition=str(partition)).set(len(owned.stage))
+        due = time.monotonic() - owned.saved_s >= self._settings.checkpoint_interval_s
+        if due and owned.stage.worth_saving:
+            await self._checkpoint(partition, owned)
+
+    def _own(self, partition: int, offset: int) -> _Owned:
+        owned = self._owned.get(partition)
+        if owned is not None and not owned.checked:
+            owned.checked = True
+            if self._manifest_bytes(partition) != encode_manifest(owned.manifest):
+                log.warning("partition %d was elsewhere for a while: loading its state", partition)
+                owned = None
+        if owned is None:
+            checkpoint = read_checkpoint(partition, self._table)
+            manifest = None if checkpoint is None else checkpoint.manifest
+            if manifest is not None and offset > manifest.next_offset:
+                log.error(
+                    "tallies of partition %d from offset %d to %d are gone: the buckets they "
+                    "spoke of are incomplete (raise the topic's retention)",
+                    partition,
+                    manifest.next_offset,
+                    offset - 1,
+                )
+                metrics.WATCH_LOST_FRAMES.inc(offset - manifest.next_offset)
+            stage: PartitionStage[EventT] = PartitionStage(
+                lambda: self._make_watch(partition), checkpoint
+            )
+            owned = _Owned(stage, manifest, time.monotonic())
+            self._owned[partition] = owned
+        return owned
+
+    def _manifest_bytes(self, partition: int) -> bytes | None:
+        return self._table.get(manifest_key(partition))
+
+    async def _publish(self, output: Output) -> None:
+        for point in output.series:
+            self._unsent.append(await self._series.send(key=point.key(), value=point.encode()))
+        for alert in output.alerts:
+            self._unsent.append(
+                await self._alerts.send(
+                    key=alert.alert_id.encode(), value=alert.encode(), headers=alert.headers()
+                )
+            )
+            log.info(
+                "alert %s #%d %s: %s", alert.alert_id, alert.revision, alert.status, alert.summary
+            )
+        metrics.WATCH_FRAMES.inc()
+        metrics.WATCH_STALE_FRAMES.inc(output.stale)
+        metrics.WATCH_BUCKETS.inc(output.buckets)
+        metrics.WATCH_ALERTS.inc(len(output.alerts))
+
+    async def _checkpoint(self, partition: int, owned: _Owned) -> None:
+        """Outputs are out, then the state is in the changelog, then frames are acknowledged."""
+        started = time.perf_counter()
+        unsent, self._unsent = self._unsent, []
+        for future in unsent:
+            await future
+        state, settled = owned.stage.settle()
+        next_offset = owned.manifest.next_offset if owned.manifest else 0
+        next_offset = max([next_offset, *(event.message.offset + 1 for event in settled)])
+        owned.manifest, writes = make_writes(
+            partition, owned.manifest, state, next_offset, owned.stage.declared
+        )
+        for key, value in writes:
+            self._table[key] = value
+        await self._table.delivered()
+        for event in settled:
+            event.ack()
+        owned.saved_s = time.monotonic()
+        metrics.WATCH_CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
+        metrics.WATCH_CHECKPOINT_TIMESTAMP.labels(partition=str(partition)).set_to_current_time()
+
+    async def _bury(self, event: EventT, reason: str) -> None:
+        log.error("frame refused: %s", reason)
+        metrics.DEAD_LETTERS.labels(reason="invalid-frame").inc()
+        headers = {
+            "reason": "invalid-frame",
+            "detail": reason[:500],
+            "topic": event.message.topic,
+            "partition": str(event.message.partition),
+            "offset": str(event.message.offset),
+        }
+        await (
+            await self._dead_letters.send(
+                key=event.message.key,
+                value=event.message.value,
+                headers={name: value.encode() for name, value in headers.items()},
+            )
+        )
+
+
+def make_app(settings: Settings, make_watch: MakeWatch) -> faust.App:
+    """The Faust app, ready to be run by a worker.
+
+    Args:
+        settings: of the deployment.
+        make_watch: see `MakeWatch`.
+    """
+    app = faust.App(
+        f"{settings.topic_prefix}{settings.app_id}-watch",
+        version=1,
+        broker=[f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
+        broker_credentials=credentials(settings),
+        Table=StateTable,
+        store="memory://",
+        datadir=str(settings.state_dir / "watch"),
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.tallies_partitions,
+        topic_replication_factor=settings.replication_factor,
+        table_standby_replicas=0 if settings.replication_factor == 1 else 1,
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=500,
+        stream_buffer_maxsize=4096,
+        stream_wait_empty=False,
+        stream_processing_timeout=60,
+        broker_session_timeout=6 if settings.embedded else 60,
+        broker_heartbeat_interval=1 if settings.embedded else 3,
+        broker_request_timeout=90,
+        broker_max_poll_interval=300,
+        broker_commit_interval=1.0,
+        producer_acks=-1,
+        producer_linger=0.02,
+        producer_compression_type="gzip",
+        producer_max_request_size=4 << 20,
+        producer_request_timeout=60,
+    )
+    stage = WatchStage(app, settings, make_watch)
+    tallies = app.topic(
+        settings.topic("tallies"),
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=settings.tallies_partitions,
+    )
+
+    @app.on_partitions_assigned.connect
+    async def assigned(_: faust.App, assigned: set[TP], **kwargs: Any) -> None:
+        stage.on_assigned(assigned)
+
+    @app.agent(tallies, name="watch")
+    async def watch(stream: StreamT[bytes]) -> None:
+        async for event in stream.noack().events():
+            try:
+                await stage.take(event)
+            except Exception as error:
+                log.critical("watch stops, nothing is lost: %s", error, exc_info=error)
+                os._exit(EXIT_FAILED)
+
+    return app
+
+
+def run_app(app: faust.App, settings: Settings) -> None:
+    """Runs a worker until it is told to stop."""
+    worker = faust.Worker(
+        app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False
+    )
+    worker.execute_from_commandline()
