@@ -87,14 +87,12 @@ class Counts:
     """What a worker did since it was last asked; for metrics."""
 
     records: int = 0
-    posts: int = 0
+    posts: Counter[str] = field(default_factory=Counter)  # by operation
     mentions: int = 0
     duplicates: int = 0
     late: int = 0
     clock_ahead: int = 0
     heartbeats: int = 0
-    deletes: int = 0
-    updates: int = 0
 
 
 @dataclass(slots=True)
@@ -282,7 +280,7 @@ class PartitionScorer:
     def _take_post(
         self, offset: int, key: bytes | None, value: bytes, row: PostRow, mentions: _Mentions
     ) -> None:
-        self.counts.posts += 1
+        self.counts.posts[row.op] += 1
         if row.op != "create":
             self._take_change(row)
             return
@@ -313,13 +311,8 @@ class PartitionScorer:
         """A delete or an edit takes the old text out of the exhibits; counts stay."""
         if row.op == "author-delete":
             self._erased_authors[row.author or row.native_id] = None
-            self.counts.deletes += 1
         else:
             self._erased[f"{row.platform}:{row.native_id}"] = None
-            if row.op == "delete":
-                self.counts.deletes += 1
-            else:
-                self.counts.updates += 1
         self._tell_all = True
 
     def _tally(self, mentions: _Mentions) -> None:

@@ -48,7 +48,7 @@ BankFactory = Callable[[Sequence[RowSettings]], Bank]
 class Plan(Protocol):
     """What the watch stage asks of the contingency plan."""
 
-    def step(self, brand: str, kind: Kind, severity: Severity) -> Step | None:
+    def step(self, brand: str, kind: Kind, severity: Severity, /) -> Step | None:
         """The step that applies, if the plan has one."""
         ...
 

@@ -18,12 +18,14 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
 from models.errors import UserError
 
-from models.scoring import Brands, DeadLetter, PartitionScorer, ScoreSettings
+from models.scoring import Brands, DeadLetter, PartitionScorer
 from models.sentiment.base import Scorer
 from models.tally import split_frame
-from pipeline import metrics
-from pipeline.client import connection, explain_broker_errors
+from pipeline.assembly import score_settings
+from pipeline.client import connection_arguments, group_arguments, reach
+from pipeline.metrics import ScoreMetrics
 from pipeline.settings import Settings
+from pipeline.topics import Fault, check_topics
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +37,6 @@ BAD_WINDOW_RECORDS = 2_000
 """If more than half of so many records in a row are refused, the stream is not ours: stop."""
 
 Batch = dict[TopicPartition, list[ConsumerRecord]]
-
-
-def score_settings(settings: Settings) -> ScoreSettings:
-    """The part of the settings that decisions depend on."""
-    return ScoreSettings(
-        block_records=settings.block_records,
-        duplicate_window_blocks=settings.duplicate_window_blocks,
-        lateness_ms=settings.lateness_s * 1000,
-        blind_after_ms=settings.blind_after_s * 1000,
-    )
 
 
 @dataclass(slots=True)
@@ -66,6 +58,7 @@ class ScoreStage:
     settings: Settings
     brands: Brands
     sentiment: Scorer
+    metrics: ScoreMetrics
     readers: dict[TopicPartition, _Reader] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _last_commit_s: float = 0.0
@@ -77,47 +70,35 @@ class ScoreStage:
             UserError: broker away, topics missing or unfit, or a stream that is not ours.
         """
         settings = self.settings
+        await reach(settings)
+        await asyncio.to_thread(refuse_unfit_topics, settings, ("posts", "tallies", "dead-letters"))
         consumer = AIOKafkaConsumer(
-            **connection(settings),
-            group_id=f"{settings.topic_prefix}{settings.app_id}-score",
+            **connection_arguments(settings),
+            **group_arguments(settings),
+            group_id=settings.group("score"),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=MAX_POLL_RECORDS,
             fetch_max_bytes=16 << 20,
             max_partition_fetch_bytes=4 << 20,
-            session_timeout_ms=6_000 if settings.embedded else 30_000,
-            heartbeat_interval_ms=1_000 if settings.embedded else 3_000,
         )
         producer = AIOKafkaProducer(
-            **connection(settings),
+            **connection_arguments(settings),
             acks="all",
             enable_idempotence=not settings.embedded,
             compression_type="gzip",
             max_request_size=4 << 20,
         )
-        posts = settings.topic("posts")
-        with explain_broker_errors(settings):
-            await producer.start()
+        await producer.start()
+        try:
+            consumer.subscribe([settings.topic("posts")], listener=_Assignment(self, consumer))
+            await consumer.start()
             try:
-                await consumer.start()
-                try:
-                    await self._check_partitions(consumer, posts)
-                    consumer.subscribe([posts], listener=_Assignment(self, consumer))
-                    await self._loop(consumer, producer, stop)
-                finally:
-                    await consumer.stop()
+                await self._loop(consumer, producer, stop)
             finally:
-                await producer.stop()
-
-    async def _check_partitions(self, consumer: AIOKafkaConsumer, posts: str) -> None:
-        await consumer._client.force_metadata_update()
-        expected = {
-            posts: self.settings.posts_partitions,
-            self.settings.topic("tallies"): self.settings.tallies_partitions,
-        }
-        for topic, count in expected.items():
-            found = consumer._client.cluster.partitions_for_topic(topic)
-            raise_if_unfit(topic, found, count)
+                await consumer.stop()
+        finally:
+            await producer.stop()
 
     async def _loop(
         self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, stop: asyncio.Event
@@ -132,8 +113,9 @@ class ScoreStage:
                     reader = self.readers.get(tp)
                     if reader is not None:
                         await self._take(reader, records, producer)
+                        self._note_lag(consumer, tp, records[-1].offset)
                 if batch:
-                    metrics.SCORE_BATCH_SECONDS.observe(time.perf_counter() - started)
+                    self.metrics.batch.observe(time.perf_counter() - started)
                 await self._flush(producer)
                 await self._commit(consumer, force=False)
         async with self._lock:
@@ -156,7 +138,7 @@ class ScoreStage:
                 await self._send_frames(scorer, producer)
                 reader.commit = (scorer.block_end, scorer.memo())
                 scorer.next_block(offsets[taken])
-                metrics.SCORE_BLOCKS.inc()
+                self.metrics.blocks.inc()
             elif reader.dirty_since is None:
                 reader.dirty_since = time.monotonic()
             offsets, keys, values = offsets[taken:], keys[taken:], values[taken:]
@@ -164,7 +146,7 @@ class ScoreStage:
         if letters:
             await self._bury(letters, records[0].topic, records[0].partition, records, producer)
         self._judge(reader, len(records), len(letters))
-        _export(scorer)
+        self._export(scorer)
 
     def _prime(self, reader: _Reader, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
         before = [record for record in records if record.offset < reader.start]
@@ -185,13 +167,14 @@ class ScoreStage:
 
     async def _send_frames(self, scorer: PartitionScorer, producer: AIOKafkaProducer) -> None:
         topic = self.settings.topic("tallies")
-        waits = []
-        for output, frame in scorer.cut().items():
-            for value in split_frame(frame, MAX_FRAME_BYTES):
-                waits.append(await producer.send(topic, value, partition=output))
+        waits = [
+            await producer.send(topic, value, partition=output)
+            for output, frame in scorer.cut().items()
+            for value in split_frame(frame, MAX_FRAME_BYTES)
+        ]
         for wait in waits:
             await wait
-        metrics.SCORE_FRAMES.inc(len(waits))
+        self.metrics.frames.inc(len(waits))
 
     async def _commit(self, consumer: AIOKafkaConsumer, force: bool) -> None:
         now = time.monotonic()
@@ -220,7 +203,7 @@ class ScoreStage:
         keys = {record.offset: record.key for record in records}
         waits = []
         for letter in letters:
-            metrics.DEAD_LETTERS.labels(reason=letter.reason).inc()
+            self.metrics.dead_letters.labels(reason=letter.reason).inc()
             headers = {
                 "reason": letter.reason,
                 "detail": letter.detail[:500],
@@ -250,6 +233,22 @@ class ScoreStage:
                     "Look at the reasons in dead-letters, mend the producer, start score again."
                 )
             reader.judged = reader.refused = 0
+
+    def _note_lag(self, consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+        end = consumer.highwater(tp)
+        if end is not None:
+            lag = max(0, end - offset - 1)
+            self.metrics.lag.labels(partition=str(tp.partition)).set(lag)
+
+    def _export(self, scorer: PartitionScorer) -> None:
+        counts = scorer.take_counts()
+        self.metrics.records.inc(counts.records)
+        for op, count in counts.posts.items():
+            self.metrics.posts.labels(op=op).inc(count)
+        self.metrics.mentions.inc(counts.mentions)
+        self.metrics.duplicates.inc(counts.duplicates)
+        self.metrics.late.inc(counts.late)
+        self.metrics.future.inc(counts.clock_ahead)
 
     async def assign(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         """Makes readers for newly assigned partitions and seeks to where each must read from."""
@@ -297,27 +296,17 @@ class _Assignment(ConsumerRebalanceListener):
         await self._stage.assign(self._consumer, list(assigned))
 
 
-def raise_if_unfit(topic: str, found: set[int] | None, expected: int) -> None:
-    """Checks a topic's partitions.
+def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
+    """Compares the topics that a role needs with what the broker has.
 
     Raises:
-        UserError: the topic is missing or has another number of partitions than the settings say.
+        UserError: one is missing or has another number of partitions than the settings say.
     """
-    if not found:
-        raise UserError(f"topic {topic} does not exist: run `czujka topics create`")
-    if len(found) != expected:
-        raise UserError(
-            f"topic {topic} has {len(found)} partitions, the settings say {expected}: set "
-            "CZUJKA_POSTS_PARTITIONS and CZUJKA_TALLIES_PARTITIONS to what the topics have, or "
-            "add partitions (`czujka topics check` compares them all)"
-        )
-
-
-def _export(scorer: PartitionScorer) -> None:
-    counts = scorer.take_counts()
-    metrics.SCORE_RECORDS.inc(counts.records)
-    metrics.SCORE_POSTS.inc(counts.posts)
-    metrics.SCORE_MENTIONS.inc(counts.mentions)
-    metrics.SCORE_DUPLICATES.inc(counts.duplicates)
-    metrics.SCORE_LATE.inc(counts.late)
-    metrics.SCORE_CLOCK_AHEAD.inc(counts.clock_ahead)
+    needed = {settings.topic(name) for name in names}
+    problems = [
+        problem
+        for problem in check_topics(settings)
+        if problem.topic in needed and problem.fault in (Fault.MISSING, Fault.PARTITIONS)
+    ]
+    if problems:
+        raise UserError("; ".join(str(problem) for problem in problems))

@@ -1,0 +1,39 @@
+"""`czujka watch`: tallies in, series and alerts out."""
+
+from __future__ import annotations
+
+import argparse
+
+from models.sentiment import load_scorer
+from pipeline.assembly import read_watchlist, watch_factory
+from pipeline.client import ensure_broker
+from pipeline.metrics import WatchMetrics, serve_metrics
+from pipeline.settings import Settings
+from pipeline.topics import refuse_unfit_topics
+from pipeline.watch.app import make_app, run_app
+
+HELP = "watch brands: close minutes, run the detectors, raise alerts (Faust)"
+
+EPILOG = """\
+examples:
+  czujka watch --bootstrap-servers kafka:9092 --watchlist watchlist.yaml
+  CZUJKA_METRICS_PORT=9102 czujka watch      with /metrics for Prometheus
+
+Run as many as `tallies` has partitions; Faust moves the brands between them."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds nothing: the settings say it all."""
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Runs until told to stop."""
+    watchlist = read_watchlist(settings)
+    ensure_broker(settings)
+    refuse_unfit_topics(settings, ("tallies", "series", "alerts", "dead-letters"))
+    metrics = WatchMetrics()
+    if settings.metrics_port:
+        serve_metrics(settings.host, settings.metrics_port)
+    factory = watch_factory(watchlist, settings, load_scorer().version)
+    return run_app(make_app(settings, factory, metrics), settings)
