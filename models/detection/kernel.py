@@ -1,0 +1,492 @@
+"""The compiled inner loop: one minute of one row, and the loop over rows.
+
+A mixture Shiryaev–Roberts test against two nulls, usual business and a benign burst. Each row is
+computed by scalar code from its own figures and the pooled ones it is handed, so a row's result
+does not depend on the rows beside it.
+
+Sources: Shiryaev–Roberts e-detectors, Shin, Ramdas, Rinaldo, arXiv 2203.03532; the guard band of
+the local level, EARS C2 (Hutwagner et al. 2003).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from models.detection import columns as c
+
+Floats = npt.NDArray[np.float64]
+
+SIZES = np.array([0.5, 1.0, 2.0, 4.0, 8.0])
+"""Crisis sizes: posts added, in units of half the long-run plus half the current rate."""
+SURGE_SIZES = np.array([1.0, 3.0, 9.0])
+"""Buzz sizes, in units of the inflated expectation."""
+CRISIS_NEGATIVE = 0.7
+"""Share of negatives among the posts that a crisis adds."""
+
+LOCAL_DECAY = 0.5 ** (c.SLOT_MIN / 240.0)
+WEEK_DECAY = 0.5 ** (1.0 / 4.0)
+LONG_DECAY = 0.5 ** (1.0 / (14 * 24 * 60.0))
+LONG_DECAY_HOUR = LONG_DECAY**60
+RECENT_DECAY = math.exp(-1.0 / 30.0)
+SHORT_DECAY = math.exp(-1.0 / 10.0)
+
+LOCAL_PRIOR = 8.0
+SHARE_PRIOR = 40.0
+SEASON_PRIOR_MIN = 120.0
+DAY_PRIOR_MIN = 60.0
+DISPERSION_PRIOR, DISPERSION_PRIOR_W = 0.1, 200.0
+DRIFT_PRIOR, DRIFT_PRIOR_W = 0.0225, 24.0
+SWING_PRIOR, SWING_PRIOR_W = 0.04, 24.0
+PROFILE_SD = 0.5
+LEVEL_MARGIN = 0.7
+"""Standard deviations of the level by which the null's volume is shifted up."""
+MOOD_MARGIN = 1.5
+"""Standard deviations of the hourly mood by which the null's share is shifted up."""
+BETTER_MOOD = 0.5
+"""A local mood better than the long run counts by this share: good news must not raise alarms."""
+SLUMP_FLOOR = 0.5
+"""A local level below this share of the season counts as this: silence must not raise alarms."""
+BENIGN_GRACE = 3.0
+"""Nats by which the test against a benign burst may lag behind the other."""
+SURGE_FACTOR = 1.5
+MINUTE_CAP = 5.0
+"""No minute's volume is worth more than this many nats: one spike is not a crisis."""
+CAP = math.exp(60.0)
+LEAST = 1e-12
+
+WARM_UP_MIN = 120.0
+SETTLED_MIN = 24 * 60.0
+LEARN_ALWAYS_MIN = 14 * 24 * 60.0
+HOLD_LIMIT_MIN = 8 * 60.0
+HOLD_FROM = math.exp(8.0)
+BLIND_BELOW = 0.05
+LOW_COVERAGE = 0.5
+NEGATIVE_BIN = 6
+"""First bin of the histogram that counts as negative, `NEGATIVE_FROM * N_BINS`."""
+
+
+def compile_loop(function: Any) -> Any:
+    """Compiles a function to scalar machine code (no fast-math, so results are exact)."""
+    return njit(cache=True, nogil=True)(function)
+
+
+@compile_loop
+def dispersion_of(row: Floats) -> float:
+    """1/r of the negative binomial of a minute's count."""
+    v = (row[c.DISP_X] + DISPERSION_PRIOR * DISPERSION_PRIOR_W) / (
+        row[c.DISP_W] + DISPERSION_PRIOR_W
+    )
+    return float(max(v, 0.003))
+
+
+@compile_loop
+def drift_of(row: Floats) -> float:
+    """Variance of the log level around its forecast over an hour."""
+    v = (row[c.DRIFT_X] + DRIFT_PRIOR * DRIFT_PRIOR_W) / (row[c.DRIFT_W] + DRIFT_PRIOR_W)
+    return float(max(v, 0.0025))
+
+
+@compile_loop
+def swing_of(row: Floats) -> float:
+    """Variance of the hourly logit share around its forecast."""
+    v = (row[c.SWING_X] + SWING_PRIOR * SWING_PRIOR_W) / (row[c.SWING_W] + SWING_PRIOR_W)
+    return float(max(v, 0.0025))
+
+
+@compile_loop
+def long_logit_of(row: Floats, prior: float) -> float:
+    """Long-run logit of the negative share, shrunk to the prior share."""
+    weight = SHARE_PRIOR * prior * (1.0 - prior)
+    x = (row[c.SHARE_X] + weight * math.log(prior / (1.0 - prior))) / (row[c.SHARE_W] + weight)
+    return float(min(max(x, -5.0), 2.5))
+
+
+@compile_loop
+def local_logit_of(row: Floats, prior: float) -> float:
+    """Local logit of the negative share: the recent one, shrunk to the long run."""
+    weight = 1.0 / swing_of(row)
+    x = (row[c.MOOD_X] + weight * long_logit_of(row, prior)) / (row[c.MOOD_W] + weight)
+    return float(min(max(x, -5.0), 2.5))
+
+
+@compile_loop
+def share_of(row: Floats, prior: float) -> float:
+    """Local share of posts in the negative bins, shrunk to the long run."""
+    long_run = (row[c.SHARE_H] + SHARE_PRIOR * prior) / (row[c.SHARE_N] + SHARE_PRIOR)
+    return float((row[c.MOOD_H] + 40.0 * long_run) / (row[c.MOOD_N] + 40.0))
+
+
+@compile_loop
+def level_of(row: Floats) -> float:
+    """Long-run posts per minute."""
+    return float(max((row[c.LEVEL_N] + 0.1) / (row[c.LEVEL_T] + 60.0), 1e-4))
+
+
+@compile_loop
+def local_of(row: Floats) -> float:
+    """Local level: posts over seasonal expectation, discounted, prior of some posts."""
+    return float((row[c.LOCAL_N] + LOCAL_PRIOR) / (row[c.LOCAL_S] + LOCAL_PRIOR))
+
+
+@compile_loop
+def _rate_at(
+    hour: int, level: float, season_n: Any, season_t: Any, shape: Floats
+) -> tuple[float, float]:
+    """Seasonal rate per minute of an hour of the week, and its relative uncertainty."""
+    prior = level * shape[hour]
+    day_n, day_t = 0.0, 0.0
+    for day in range(7):
+        other = (hour + 24 * day) % c.HOURS
+        day_n += season_n[other]
+        day_t += season_t[other] / c.EXPOSURE_SCALE
+    daily = (day_n + DAY_PRIOR_MIN * prior) / (day_t + DAY_PRIOR_MIN)
+    own_t = season_t[hour] / c.EXPOSURE_SCALE
+    rate = (season_n[hour] + SEASON_PRIOR_MIN * daily) / (own_t + SEASON_PRIOR_MIN)
+    known = own_t + 0.4 * day_t
+    return max(rate, 1e-5), PROFILE_SD * math.sqrt(60.0 / (60.0 + known))
+
+
+@compile_loop
+def _close_hour(row: Floats, hour: int, season_n: Any, season_t: Any) -> None:
+    """Folds the finished hour into season, long-run mood and the two slow variances."""
+    t = row[c.HOUR_T]
+    if t > 0.0:
+        n, mu = row[c.HOUR_N], row[c.HOUR_MU]
+        part = 1.0
+        if row[c.AGE] > SETTLED_MIN and n > 3.0 * mu + 10.0:
+            part = (3.0 * mu + 10.0) / n
+        season_n[hour] = np.float32(WEEK_DECAY * season_n[hour] + part * n)
+        kept = WEEK_DECAY * (season_t[hour] / c.EXPOSURE_SCALE) + t
+        season_t[hour] = np.uint16(min(kept * c.EXPOSURE_SCALE + 0.5, 65535.0))
+        if mu > 0.0 and t > 30.0:
+            z = min((n - mu) / mu, 2.0)
+            noise = 1.0 / mu + dispersion_of(row) / t
+            w = (DRIFT_PRIOR / (noise + DRIFT_PRIOR)) ** 2
+            row[c.DRIFT_X] = LONG_DECAY_HOUR * row[c.DRIFT_X] + w * (z * z - noise)
+            row[c.DRIFT_W] = LONG_DECAY_HOUR * row[c.DRIFT_W] + w
+        info = row[c.HOUR_W]
+        if info > 0.0:
+            x = min(max(row[c.HOUR_U] / info, -1.5), 1.5)
+            w = (SWING_PRIOR / (1.0 / info + SWING_PRIOR)) ** 2
+            row[c.SWING_X] = LONG_DECAY_HOUR * row[c.SWING_X] + w * (x * x - 1.0 / info)
+            row[c.SWING_W] = LONG_DECAY_HOUR * row[c.SWING_W] + w
+        row[c.SHARE_N] = LONG_DECAY_HOUR * row[c.SHARE_N] + part * n
+        row[c.SHARE_H] = LONG_DECAY_HOUR * row[c.SHARE_H] + part * row[c.HOUR_H]
+        row[c.SHARE_X] = LONG_DECAY_HOUR * row[c.SHARE_X] + part * row[c.HOUR_X]
+        row[c.SHARE_W] = LONG_DECAY_HOUR * row[c.SHARE_W] + part * info
+    for k in range(c.HOUR_N, c.HOUR_U + 1):
+        row[k] = 0.0
+
+
+@compile_loop
+def _feed_local(row: Floats, slot: Any) -> None:
+    """Feeds a past slot of the ring into local level and local mood, spikes clipped."""
+    s = slot[c.RING_S]
+    if s <= 0.0:
+        return
+    n = slot[c.RING_N]
+    part = 1.0
+    limit = 3.0 * slot[c.RING_MU] + 6.0
+    if row[c.AGE] > SETTLED_MIN and n > limit:
+        part = limit / n
+    row[c.LOCAL_N] = LOCAL_DECAY * row[c.LOCAL_N] + part * n
+    row[c.LOCAL_S] = LOCAL_DECAY * row[c.LOCAL_S] + s
+    row[c.MOOD_N] = LOCAL_DECAY * row[c.MOOD_N] + part * n
+    row[c.MOOD_H] = LOCAL_DECAY * row[c.MOOD_H] + part * slot[c.RING_H]
+    row[c.MOOD_X] = LOCAL_DECAY * row[c.MOOD_X] + part * slot[c.RING_X]
+    row[c.MOOD_W] = LOCAL_DECAY * row[c.MOOD_W] + part * slot[c.RING_W]
+
+
+@compile_loop
+def _open_slot(row: Floats, ring: Any, slot: int, learns: bool) -> None:
+    """Begins a slot of the ring: the one that left the guard band is learnt."""
+    if learns:
+        if row[c.AGE] <= WARM_UP_MIN:
+            _feed_local(row, ring[(slot - 1) % c.N_SLOTS])
+        elif row[c.AGE] > WARM_UP_MIN + c.LAG_SLOTS * c.SLOT_MIN:
+            _feed_local(row, ring[(slot - 1 - c.LAG_SLOTS) % c.N_SLOTS])
+    for k in range(c.N_RING):
+        ring[slot, k] = np.float32(0.0)
+
+
+@compile_loop
+def begin_minute(
+    minute: int,
+    core: Floats,
+    season_n: Any,
+    season_t: Any,
+    ring: Any,
+    shape: Floats,
+    offsets: Any,
+    refresh: bool,
+) -> None:
+    """Does what a new minute asks before it is looked at: close hours, slots, refresh rates.
+
+    Args:
+        minute: minutes since the Unix epoch.
+        core: figures of the rows, shape (R, N_CORE), changed in place.
+        season_n: discounted posts by hour of the week, float32, shape (R, HOURS).
+        season_t: discounted exposure, fixed point, shape (R, HOURS).
+        ring: the last 100 minutes, float32, shape (R, N_SLOTS, N_RING).
+        shape: pooled shape of the week, mean 1, shape (HOURS,).
+        offsets: minutes to add to UTC, shape (R,).
+        refresh: whether to compute the seasonal rates anew in any case, as after a gap.
+    """
+    for i in range(core.shape[0]):
+        row = core[i]
+        local = minute + offsets[i]
+        if minute % c.SLOT_MIN == 0:
+            _open_slot(row, ring[i], (minute // c.SLOT_MIN) % c.N_SLOTS, not is_held(row))
+        if local % 60 == 0:
+            _close_hour(row, (local // 60 + 71) % c.HOURS, season_n[i], season_t[i])
+        if refresh or local % 30 == 0 or row[c.RATE_A] == 0.0:
+            left = (local - 30) // 60 + 72
+            level = level_of(row)
+            row[c.RATE_A], sd_a = _rate_at(left % c.HOURS, level, season_n[i], season_t[i], shape)
+            row[c.RATE_B], sd_b = _rate_at(
+                (left + 1) % c.HOURS, level, season_n[i], season_t[i], shape
+            )
+            row[c.RATE_SD] = max(sd_a, sd_b)
+
+
+@compile_loop
+def is_held(row: Floats) -> bool:
+    """Whether learning is held back: the test sees a crisis, and not for too long."""
+    if row[c.AGE] < LEARN_ALWAYS_MIN or row[c.HELD] >= HOLD_LIMIT_MIN:
+        return False
+    return bool(mean_of(row, c.CRISIS, c.N_ALT) >= HOLD_FROM)
+
+
+@compile_loop
+def mean_of(row: Floats, first: int, count: int) -> float:
+    """Mean of neighbouring columns."""
+    total = 0.0
+    for j in range(count):
+        total += row[first + j]
+    return total / count
+
+
+@compile_loop
+def _advance(r: float, age: float, gain: float) -> tuple[float, float]:
+    """One step of a Shiryaev–Roberts statistic and its first moment of age."""
+    r_new = (1.0 + r) * gain
+    age_new = (age + r + 1.0) * gain
+    if r_new > CAP:
+        age_new *= CAP / r_new
+        r_new = CAP
+    return r_new, age_new
+
+
+@compile_loop
+def step_rows(
+    minute: int,
+    core: Floats,
+    ring: Any,
+    histogram: Floats,
+    late: Floats,
+    copies: Floats,
+    authors: Floats,
+    negative_authors: Floats,
+    reach: Floats,
+    negative_reach: Floats,
+    coverage: Floats,
+    ratios: Floats,
+    common: float,
+    widened: Any,
+    offsets: Any,
+    prior: float,
+    out: Floats,
+) -> None:
+    """Takes one minute for every row.
+
+    Args:
+        minute: minutes since the Unix epoch.
+        core: figures of the rows, shape (R, N_CORE), changed in place.
+        ring: the last 100 minutes, shape (R, N_SLOTS, N_RING), changed in place.
+        histogram: posts by bin of P(negative), shape (R, N_BINS).
+        late: late posts by bin, shape (R, N_BINS).
+        copies: near-duplicates, shape (R,).
+        authors: distinct authors, shape (R,).
+        negative_authors: distinct authors of negative posts, shape (R,).
+        reach: reach of the authors, shape (R,).
+        negative_reach: reach over negative posts, shape (R,).
+        coverage: share seen, shape (R,).
+        ratios: likelihood ratio negative against not of each bin, shape (N_BINS,).
+        common: factor by which all rows together are above their expectation, at least 1.
+        widened: whether a planned event is on, shape (R,).
+        offsets: minutes to add to UTC, shape (R,).
+        prior: negative share expected before anything is known.
+        out: what the minute was, shape (R, N_OUT), written.
+    """
+    n_bins = ratios.shape[0]
+    slot = (minute // c.SLOT_MIN) % c.N_SLOTS
+    shares = np.empty(c.N_ALT)
+    mood = np.empty(c.N_ALT)
+    for i in range(core.shape[0]):
+        row = core[i]
+        cov = coverage[i]
+        local = minute + offsets[i]
+        along = ((local - 30) % 60 + 0.5) / 60.0
+        season = row[c.RATE_A] + (row[c.RATE_B] - row[c.RATE_A]) * along
+        g = local_of(row)
+        mu_full = season * g
+        dispersion = dispersion_of(row)
+        drift = drift_of(row)
+        share = share_of(row, prior)
+        level_var = max(drift, 1.0 / (row[c.LOCAL_N] + LOCAL_PRIOR))
+        level_var += row[c.RATE_SD] * row[c.RATE_SD]
+        seen = cov > BLIND_BELOW
+        scale = cov if seen else 1.0
+        mu = mu_full * scale
+        out[i, c.OUT_MU] = mu
+        out[i, c.OUT_VAR] = mu + (dispersion + level_var) * mu * mu
+        out[i, c.OUT_SHARE] = share
+
+        row[c.BLIND] = row[c.BLIND] + 1.0 if cov < LOW_COVERAGE else 0.0
+        if seen:
+            n, hard = 0.0, 0.0
+            for k in range(n_bins):
+                n += histogram[i, k]
+                if k >= NEGATIVE_BIN:
+                    hard += histogram[i, k]
+            out[i, c.OUT_N] = n
+            out[i, c.OUT_H] = hard
+            held = is_held(row)
+
+            # Nulls: the volume and the mood least favourable within their uncertainty.
+            local_x = local_logit_of(row, prior)
+            long_x = long_logit_of(row, prior)
+            null_x = max(local_x, local_x + (1.0 - BETTER_MOOD) * (long_x - local_x))
+            null_x += MOOD_MARGIN * math.sqrt(swing_of(row))
+            p_u = 1.0 / (1.0 + math.exp(-null_x))
+            mu_u = season * max(g, SLUMP_FLOOR) * scale * common
+            mu_u *= math.exp(LEVEL_MARGIN * math.sqrt(level_var))
+            unit = (0.5 * level_of(row) + 0.5 * mu_full) * scale
+            testing = row[c.AGE] >= WARM_UP_MIN
+
+            # Mood of the posts: likelihood ratios, score and information of the logit share.
+            p_x = 1.0 / (1.0 + math.exp(-local_x))
+            score, info = 0.0, 0.0
+            for j in range(c.N_ALT):
+                m = 1.0 + SIZES[j] * unit / mu_u
+                shares[j] = (p_u + (m - 1.0) * max(CRISIS_NEGATIVE, p_u)) / m
+                mood[j] = 0.0
+            for k in range(n_bins):
+                posts = histogram[i, k]
+                both = posts + late[i, k]
+                if both > 0.0:
+                    lift = ratios[k] - 1.0
+                    under = 1.0 + p_u * lift
+                    for j in range(c.N_ALT):
+                        mood[j] += both * math.log((1.0 + shares[j] * lift) / under)
+                if posts > 0.0:
+                    u = p_x * (1.0 - p_x) * lift / (1.0 + p_x * lift)
+                    score += posts * u
+                    info += posts * u * u
+
+            if testing:
+                for j in range(c.N_ALT):
+                    m = 1.0 + SIZES[j] * unit / mu_u
+                    volume = 0.0
+                    if not widened[i]:
+                        volume = n * math.log(m) - (n + 1.0 / dispersion) * math.log(
+                            1.0 + dispersion * mu_u * (m - 1.0) / (1.0 + dispersion * mu_u)
+                        )
+                        volume = min(volume, MINUTE_CAP)
+                    gain = math.exp(min(mood[j] + volume, 60.0))
+                    r = row[c.CRISIS + j]
+                    age = row[c.AGE_1 + j]
+                    age_2 = (row[c.AGE_2 + j] + 2.0 * age + r + 1.0) * gain
+                    r_new, age_new = _advance(r, age, gain)
+                    if r_new >= CAP:
+                        age_2 *= CAP / ((1.0 + r) * gain)
+                    row[c.CRISIS + j], row[c.AGE_1 + j] = r_new, age_new
+                    row[c.AGE_2 + j] = age_2
+                    gain = math.exp(min(mood[j], 60.0))
+                    row[c.BENIGN + j], row[c.BENIGN_AGE + j] = _advance(
+                        row[c.BENIGN + j], row[c.BENIGN_AGE + j], gain
+                    )
+                mu_s = max(mu_u, season * scale) * SURGE_FACTOR
+                disp_s = 2.0 * dispersion
+                for j in range(c.N_SURGE):
+                    m = 1.0 + SURGE_SIZES[j]
+                    volume = n * math.log(m) - (n + 1.0 / disp_s) * math.log(
+                        1.0 + disp_s * mu_s * (m - 1.0) / (1.0 + disp_s * mu_s)
+                    )
+                    if widened[i]:
+                        volume = min(volume, 0.0)
+                    gain = math.exp(min(volume, MINUTE_CAP))
+                    row[c.SURGE + j], row[c.SURGE_AGE + j] = _advance(
+                        row[c.SURGE + j], row[c.SURGE_AGE + j], gain
+                    )
+                # Copies: ten times the usual and half the brand's traffic, over a wide null.
+                copy_mu = 3.0 * (row[c.COPY_N] + 1.0) / (row[c.COPY_T] + 60.0) + 0.1 * mu_full
+                copy_mu *= scale
+                volume = copies[i] * math.log(4.0) - (copies[i] + 2.0) * math.log(
+                    1.0 + 0.5 * copy_mu * 3.0 / (1.0 + 0.5 * copy_mu)
+                )
+                row[c.COPY_R], row[c.COPY_AGE] = _advance(
+                    row[c.COPY_R], row[c.COPY_AGE], math.exp(min(volume, MINUTE_CAP))
+                )
+
+            # Learning.
+            if mean_of(row, c.CRISIS, c.N_ALT) >= HOLD_FROM:
+                row[c.HELD] = min(row[c.HELD] + 1.0, 2.0 * HOLD_LIMIT_MIN)
+            else:
+                row[c.HELD] = max(row[c.HELD] - 1.0, 0.0)
+            row[c.AGE] += cov
+            if not held:
+                clipped = n
+                if row[c.AGE] > SETTLED_MIN:
+                    clipped = min(n, 4.0 * mu + 10.0)
+                row[c.LEVEL_N] = LONG_DECAY * row[c.LEVEL_N] + clipped
+                row[c.LEVEL_T] = LONG_DECAY * row[c.LEVEL_T] + cov
+                row[c.COPY_N] = LONG_DECAY * row[c.COPY_N] + min(copies[i], mu + 1.0)
+                row[c.COPY_T] = LONG_DECAY * row[c.COPY_T] + cov
+                noise = 1.0 / mu
+                w = (DISPERSION_PRIOR / (noise + DISPERSION_PRIOR)) ** 2
+                z = min((n - mu) / mu, 4.0 * math.sqrt(noise + dispersion))
+                excess = z * z - noise
+                row[c.DISP_X] = LONG_DECAY * row[c.DISP_X] + w * excess
+                row[c.DISP_W] = LONG_DECAY * row[c.DISP_W] + w
+                row[c.HOUR_N] += n
+                row[c.HOUR_T] += cov
+                row[c.HOUR_MU] += mu
+                row[c.HOUR_H] += hard
+                row[c.HOUR_X] += info * local_x + score
+                row[c.HOUR_W] += info
+                row[c.HOUR_U] += score
+            ring[i, slot, c.RING_N] += np.float32(n)
+            ring[i, slot, c.RING_H] += np.float32(hard)
+            ring[i, slot, c.RING_X] += np.float32(info * local_x + score)
+            ring[i, slot, c.RING_W] += np.float32(info)
+            ring[i, slot, c.RING_S] += np.float32(season * cov)
+            ring[i, slot, c.RING_MU] += np.float32(mu)
+            ring[i, slot, c.RING_AUTHORS] += np.float32(authors[i])
+            ring[i, slot, c.RING_NEG_AUTHORS] += np.float32(negative_authors[i])
+            ring[i, slot, c.RING_REACH] += np.float32(reach[i])
+            ring[i, slot, c.RING_NEG_REACH] += np.float32(negative_reach[i])
+            row[c.RECENT_N] = RECENT_DECAY * row[c.RECENT_N] + n
+            row[c.RECENT_H] = RECENT_DECAY * row[c.RECENT_H] + hard
+            row[c.RECENT_MU] = RECENT_DECAY * row[c.RECENT_MU] + mu
+            row[c.RECENT_T] = RECENT_DECAY * row[c.RECENT_T] + cov
+            row[c.RECENT_C] = RECENT_DECAY * row[c.RECENT_C] + copies[i]
+            row[c.REACH_N] = LONG_DECAY * row[c.REACH_N] + n
+            row[c.REACH_X] = LONG_DECAY * row[c.REACH_X] + reach[i]
+            row[c.SHORT_N] = SHORT_DECAY * row[c.SHORT_N] + n
+            row[c.SHORT_MU] = SHORT_DECAY * row[c.SHORT_MU] + mu
+        else:
+            out[i, c.OUT_N] = 0.0
+            out[i, c.OUT_H] = 0.0
+
+        benign = math.log(mean_of(row, c.BENIGN, c.N_ALT) + LEAST)
+        crisis = math.log(mean_of(row, c.CRISIS, c.N_ALT) + LEAST)
+        out[i, c.OUT_CRISIS] = min(crisis, benign + BENIGN_GRACE)
+        out[i, c.OUT_MOOD] = benign
+        out[i, c.OUT_SURGE] = math.log(mean_of(row, c.SURGE, c.N_SURGE) + LEAST)
+        out[i, c.OUT_COPY] = math.log(row[c.COPY_R] + LEAST)
