@@ -76,6 +76,13 @@ class Exhibit(_Part):
     p_negative: float = Field(ge=0, le=1)
 
 
+class EscalationStep(_Part):
+    """Who is told next if nobody has acknowledged."""
+
+    after_minutes: float = Field(ge=0, description="After firing.")
+    to: str
+
+
 class Step(_Part):
     """The step of the contingency plan that applies now."""
 
@@ -85,6 +92,7 @@ class Step(_Part):
     first_steps: tuple[str, ...] = ()
     deadline_minutes: float | None = None
     holding_statement: dict[str, str] = Field(default_factory=dict, description="By language.")
+    escalate: tuple[EscalationStep, ...] = Field(default=(), description="Shortest first.")
 
 
 class CrisisAlert(_Part):
