@@ -20,6 +20,7 @@ from models.alert import (
     from_ms,
     status_of,
 )
+from models.buckets import ClosedBucket
 from models.detection.base import (
     BUCKET_MS,
     Bank,
@@ -31,7 +32,6 @@ from models.detection.base import (
     Severity,
     Transition,
 )
-from models.buckets import ClosedBucket
 from models.rolling import RollingFigures
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint

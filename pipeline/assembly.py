@@ -6,8 +6,9 @@ import hashlib
 import zlib
 from collections.abc import Callable
 
-from models.detection import make_bank
 from models.errors import UserError
+
+from models.detection import make_bank
 from models.matching import Matcher
 from models.scoring import Brands, ScoreSettings
 from models.watching import BrandWatch, WatchedBrand

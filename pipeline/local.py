@@ -57,9 +57,7 @@ class LocalRun:
         for post in posts:
             key = post.key.encode()
             chosen = (
-                logs
-                if post.op is Op.AUTHOR_DELETE
-                else [logs[partition_of_key(key, len(logs))]]
+                logs if post.op is Op.AUTHOR_DELETE else [logs[partition_of_key(key, len(logs))]]
             )
             for log in chosen:
                 log.append((key, encode(post)))

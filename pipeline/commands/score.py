@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from models.sentiment import load_scorer
-from pipeline.assembly import make_brands, read_watchlist
 from pipeline.metrics import ScoreMetrics, serve_metrics
 from pipeline.role import run_role
+
+from models.sentiment import load_scorer
+from pipeline.assembly import make_brands, read_watchlist
 from pipeline.score import ScoreStage
 from pipeline.settings import Settings
 

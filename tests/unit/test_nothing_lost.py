@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.detection.base import RowSettings
 from models.post import Heartbeat, Op, Post, encode
 from models.scoring import Brands, PartitionScorer, ScoreSettings
 from models.tally import decode_frame, encode_frame
@@ -21,7 +22,6 @@ from models.watching import BrandWatch, WatchedBrand
 from pipeline.watch.checkpoint import Manifest, make_writes, read_checkpoint
 from pipeline.watch.stage import Output, PartitionStage
 from tests.support.plain import PlainBank, WordMatcher, WordScorer
-from models.detection.base import RowSettings
 
 POSTS_PARTITIONS = 3
 TALLIES_PARTITIONS = 2
@@ -83,7 +83,9 @@ class World:
     """The broker: logs, committed offsets, the changelog; and the workers that may die."""
 
     posts: list[list[tuple[bytes, bytes]]]
-    tallies: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(TALLIES_PARTITIONS)])
+    tallies: list[list[bytes]] = field(
+        default_factory=lambda: [[] for _ in range(TALLIES_PARTITIONS)]
+    )
     score_commits: dict[int, tuple[int, str]] = field(default_factory=dict)
     watch_commits: dict[int, int] = field(default_factory=dict)
     table: dict[bytes, bytes] = field(default_factory=dict)
@@ -160,9 +162,9 @@ class World:
             # Exhibits follow the deletes of open blocks, and so may come and go between revisions.
             update = {"pipeline_sent_ms": 0, "exhibits": ()}
             if "deleted by its author" not in alert.reason:
-                self.alerts[alert.alert_id, int(alert.decided_at.timestamp())] = (
-                    alert.model_copy(update={**update, "revision": 0}).encode()
-                )
+                self.alerts[alert.alert_id, int(alert.decided_at.timestamp())] = alert.model_copy(
+                    update={**update, "revision": 0}
+                ).encode()
 
     def checkpoint(self, partition: int, writes: int | None, commit: bool) -> None:
         """Saves; `writes` cuts the writing short (a crash in its middle follows)."""

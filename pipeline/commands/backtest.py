@@ -1,0 +1,144 @@
+"""`czujka backtest`: what would have fired, and when."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from connectors.fields import FieldMap
+from connectors.file import FileOptions, FileReader
+from models.errors import UserError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.alert import CrisisAlert
+from models.post import Heartbeat
+from models.sentiment import load_scorer
+from models.series import SeriesPoint
+from pipeline.assembly import make_brands, read_watchlist, score_settings, watch_factory
+from pipeline.backtest import BacktestResult, Chunk, describe, run_backtest
+from pipeline.local import LocalRun
+from pipeline.settings import Settings
+
+HELP = "run a file of posts through the detectors, without a broker"
+
+EPILOG = """\
+examples:
+  czujka backtest posts.jsonl.gz --watchlist watchlist.yaml --alerts alerts.jsonl
+  czujka backtest tweets.csv --watchlist w.yaml --map text=body --map created_at=time \\
+      --map author=user --map native_id=tweet_id
+
+Times may be ISO 8601, epoch seconds or milliseconds, or "Wed Jan 01 03:59:03 +0000 2014".
+The file may be .csv, .tsv or .jsonl, each also .gz. It gives the same alerts as the stream."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the file and where results go."""
+    parser.epilog = EPILOG
+    parser.add_argument("file", type=Path, metavar="FILE", help="posts: .csv, .tsv or .jsonl (.gz)")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="which column is which field (text, created_at, author, native_id, reach, …)",
+    )
+    parser.add_argument("--alerts", type=Path, metavar="OUT", help="each revision as a JSON line")
+    parser.add_argument("--series", type=Path, metavar="OUT", help="each closed minute likewise")
+    parser.add_argument("--json", action="store_true", help="the summary as JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Runs the backtest and prints the summary."""
+    watchlist = read_watchlist(settings)
+    sentiment = load_scorer()
+    brands = make_brands(watchlist, settings)
+    factory = watch_factory(watchlist, settings, sentiment.version)
+    local = LocalRun(
+        settings.posts_partitions, brands, sentiment, score_settings(settings), factory
+    )
+    reader = FileReader(args.file, FileOptions(fields=FieldMap.parse(args.map)))
+    rejects: list[str] = []
+    with ExitStack() as stack:
+        write_alert = _Writer(stack, args.alerts)
+        write_point = _Writer(stack, args.series)
+        bar = stack.enter_context(_progress())
+        task = bar.add_task("posts", total=reader.total_bytes, event_time="")
+
+        def on_point(point: SeriesPoint) -> None:
+            write_point(point)
+            bar.update(task, completed=reader.read_bytes)
+
+        result = run_backtest(local, _chunks(reader, rejects), write_alert, on_point)
+        bar.update(task, completed=reader.total_bytes)
+    result.refused.update({"broken record in the file": len(rejects)} if rejects else {})
+    _report(result, rejects, reader, as_json=args.json)
+    return 0
+
+
+def _chunks(reader: FileReader, rejects: list[str]) -> Iterator[Chunk]:
+    for page in reader.pages():
+        rejects.extend(f"{reject.place}: {reject.reason}" for reject in page.rejects)
+        beat = None
+        if page.until_ms is not None:
+            beat = Heartbeat(
+                source="file", until_ms=page.until_ms, sent_ms=page.until_ms, final=page.final
+            )
+        yield Chunk(page.posts, beat)
+
+
+class _Writer:
+    """Appends records to a file as JSON lines; without a file it does nothing."""
+
+    def __init__(self, stack: ExitStack, path: Path | None) -> None:
+        self._file = None
+        if path is not None:
+            try:
+                self._file = stack.enter_context(path.open("wb"))
+            except OSError as error:
+                raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+    def __call__(self, record: CrisisAlert | SeriesPoint) -> None:
+        if self._file is not None:
+            self._file.write(record.encode() + b"\n")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _report(
+    result: BacktestResult, rejects: list[str], reader: FileReader, *, as_json: bool
+) -> None:
+    for line in rejects[:5]:
+        print(line, file=sys.stderr)
+    if len(rejects) > 5:
+        print(f"… and {len(rejects) - 5} more broken records", file=sys.stderr)
+    if reader.late:
+        print(
+            f"{reader.late} posts stood too far from their place in time and came late: sort the "
+            "file by time",
+            file=sys.stderr,
+        )
+    if as_json:
+        summary = {
+            "posts": result.posts,
+            "mentions": dict(result.mentions),
+            "refused": dict(result.refused),
+            "minutes": result.buckets,
+            "alerts": [alert.model_dump(mode="json") for alert in result.fired],
+        }
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        print("\n".join(describe(result)))
