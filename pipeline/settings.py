@@ -5,17 +5,26 @@ Frozen once resolved. Command-line options override variables; variables overrid
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import UserError
+
+PREFIX = "CZUJKA_"
+
+_ADDRESS = re.compile(r"^(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})$")
 
 
 class Settings(BaseSettings):
     """What all roles share. Each field is the variable ``CZUJKA_<FIELD IN CAPITALS>``."""
 
-    model_config = SettingsConfigDict(env_prefix="CZUJKA_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Kafka, host:port,…")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -51,6 +60,32 @@ class Settings(BaseSettings):
     console_port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        addresses = [part.strip() for part in value.split(",")]
+        for address in addresses:
+            match = _ADDRESS.match(address)
+            if match is None or not 0 < int(match["port"]) < 65536:
+                raise ValueError(f"`{address}` is not host:port; several are parted by commas")
+        return ",".join(addresses)
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.security_protocol.startswith("SASL_"):
+            wanted = {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_username": self.sasl_username,
+                "sasl_password": self.sasl_password,
+            }
+            missing = [variable(name) for name, value in wanted.items() if value is None]
+            if missing:
+                raise ValueError(
+                    f"{variable('security_protocol')}={self.security_protocol} "
+                    f"needs {', '.join(missing)} too"
+                )
+        return self
+
     def topic(self, name: str) -> str:
         """Full name of a topic.
 
@@ -59,3 +94,79 @@ class Settings(BaseSettings):
             'dev.posts'
         """
         return f"{self.topic_prefix}{name}"
+
+    def group(self, role: str) -> str:
+        """Consumer group of a role, and the id of its Faust app where it has one.
+
+        Example:
+            >>> Settings(topic_prefix="dev.").group("score")
+            'dev.czujka-score'
+        """
+        return f"{self.topic_prefix}{self.app_id}-{role}"
+
+
+def variable(field: str) -> str:
+    """Environment variable of a field.
+
+    Example:
+        >>> variable("app_id")
+        'CZUJKA_APP_ID'
+    """
+    return PREFIX + field.upper()
+
+
+def option(field: str) -> str:
+    """Command-line option of a field.
+
+    Example:
+        >>> option("app_id")
+        '--app-id'
+    """
+    return "--" + field.replace("_", "-")
+
+
+def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from command-line options, environment variables and defaults, in this order.
+
+    Args:
+        options: Fields that the command line gave, by name.
+
+    Raises:
+        UserError: a value does not fit; the message names option or variable.
+    """
+    given = dict(options or {})
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise UserError("; ".join(_problems(error, given))) from error
+
+
+def _problems(error: ValidationError, given: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for detail in error.errors(include_url=False):
+        message = detail["msg"].removeprefix("Value error, ")
+        if not detail["loc"]:
+            problems.append(message)
+            continue
+        field = str(detail["loc"][0])
+        where = option(field) if field in given else variable(field)
+        shown = "…" if "password" in field else detail["input"]
+        problems.append(f"{where}={shown}: {message}")
+    return problems
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like a misspelt setting, with the setting that was likely meant.
+
+    Example:
+        >>> unknown_variables({"CZUJKA_WATCHLISTS": "w.yaml"})
+        {'CZUJKA_WATCHLISTS': 'CZUJKA_WATCHLIST'}
+    """
+    known = [variable(field) for field in Settings.model_fields]
+    found = {}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            if close:
+                found[name] = close[0]
+    return found

@@ -1,0 +1,205 @@
+"""How every client of the broker connects, and what is said when it cannot.
+
+aiokafka and kafka-python take the same names for what both need, so one set of arguments serves
+consumers, producers and the administration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from models.errors import UserError
+from pipeline.settings import Settings, variable
+
+_RETRY_S = 0.2
+_ATTEMPT_S = 3.0
+
+
+class BrokerError(UserError):
+    """The broker cannot be reached, or will not let us in."""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker as the cluster advertises it."""
+
+    node_id: int
+    host: str
+    port: int
+
+
+def connection_arguments(settings: Settings) -> dict[str, Any]:
+    """Arguments of any aiokafka or kafka-python client.
+
+    Raises:
+        UserError: the certificate authority's file cannot be read.
+    """
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": settings.security_protocol,
+    }
+    context = ssl_context(settings)
+    if context is not None:
+        arguments["ssl_context"] = context
+    if settings.security_protocol.startswith("SASL_"):
+        password = settings.sasl_password
+        arguments["sasl_mechanism"] = settings.sasl_mechanism
+        arguments["sasl_plain_username"] = settings.sasl_username
+        arguments["sasl_plain_password"] = password.get_secret_value() if password else None
+    return arguments
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """Context for encrypted connections; none where the protocol is a plain one.
+
+    Raises:
+        UserError: the certificate authority's file cannot be read.
+    """
+    if not settings.security_protocol.endswith("SSL"):
+        return None
+    try:
+        return ssl.create_default_context(
+            cafile=None if settings.ssl_cafile is None else str(settings.ssl_cafile)
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"{variable('ssl_cafile')}={settings.ssl_cafile} is no readable file of PEM "
+            f"certificates ({error}): name the authority that signed the broker's certificate"
+        ) from error
+
+
+def group_arguments(settings: Settings) -> dict[str, int]:
+    """Time limits of a consumer group, ms.
+
+    The embedded broker lets a join wait for about half the session, hence the short one there.
+    """
+    if settings.embedded:
+        return {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_000}
+    return {"session_timeout_ms": 30_000, "heartbeat_interval_ms": 3_000}
+
+
+def ensure_broker(settings: Settings) -> tuple[Broker, ...]:
+    """`reach` for code without an event loop."""
+    return asyncio.run(reach(settings))
+
+
+async def reach(settings: Settings) -> tuple[Broker, ...]:
+    """Asks the cluster for its brokers, and connects to one of them as advertised.
+
+    Tries until ``connect_timeout_s`` is over, so that a broker that is just starting is waited for.
+    Blocks for no longer than that.
+
+    Raises:
+        BrokerError: nobody answers, or the credentials are refused; the message names the address,
+            what happened there, and what to do.
+    """
+    deadline = time.monotonic() + settings.connect_timeout_s
+    arguments = connection_arguments(settings)
+    addresses = arguments.pop("bootstrap_servers").split(",")
+    failures: dict[str, str] = {}
+    while True:
+        for address in addresses:
+            try:
+                async with asyncio.timeout(_attempt_s(deadline)):
+                    brokers = await _ask(address, arguments)
+            except (OSError, KafkaError, TimeoutError) as error:
+                _stop_if_final(settings, address, error)
+                failures[address] = _reason(error)
+            else:
+                await _try_advertised(address, brokers, arguments, deadline)
+                return brokers
+        if time.monotonic() + _RETRY_S >= deadline:
+            raise unreachable(settings, failures)
+        await asyncio.sleep(_RETRY_S)
+
+
+def unreachable(settings: Settings, failures: dict[str, str]) -> BrokerError:
+    """The error for a broker that is not there: address → what happened."""
+    what = "; ".join(f"{address}: {reason}" for address, reason in failures.items())
+    return BrokerError(
+        f"no Kafka broker answered within {settings.connect_timeout_s:g} s ({what}): start it, or "
+        f"name another with --bootstrap-servers or {variable('bootstrap_servers')}"
+    )
+
+
+def _attempt_s(deadline: float) -> float:
+    return max(0.1, min(_ATTEMPT_S, deadline - time.monotonic()))
+
+
+async def _ask(address: str, arguments: dict[str, Any]) -> tuple[Broker, ...]:
+    host, _, port = address.rpartition(":")
+    connection = await create_conn(host.strip("[]"), int(port), **arguments)
+    try:
+        answer = await connection.send(MetadataRequest([]))
+    finally:
+        connection.close()
+    return tuple(Broker(row[0], row[1], row[2]) for row in answer.brokers)
+
+
+async def _try_advertised(
+    address: str, brokers: tuple[Broker, ...], arguments: dict[str, Any], deadline: float
+) -> None:
+    """Clients talk to brokers at the addresses these advertise, not at the one we were given."""
+    failures = []
+    for broker in brokers:
+        try:
+            async with asyncio.timeout(_attempt_s(deadline)):
+                connection = await create_conn(broker.host, broker.port, **arguments)
+        except (OSError, KafkaError, TimeoutError) as error:
+            failures.append(f"{broker.host}:{broker.port}: {_reason(error)}")
+        else:
+            connection.close()
+            return
+    if failures:
+        raise BrokerError(
+            f"the broker at {address} answers, but none of the addresses it advertises does "
+            f"({'; '.join(failures)}): mend `advertised.listeners` in its configuration"
+        )
+
+
+def _stop_if_final(settings: Settings, address: str, error: Exception) -> None:
+    """Raises at once what waiting will not mend."""
+    if isinstance(error, AuthenticationFailedError | UnsupportedSaslMechanismError):
+        raise BrokerError(
+            f"the broker at {address} refuses {variable('sasl_username')}="
+            f"{settings.sasl_username} with {settings.sasl_mechanism} ({error}): "
+            f"mend name, {variable('sasl_password')} or {variable('sasl_mechanism')}"
+        ) from error
+    certificate = _certificate_error(error)
+    if certificate is not None:
+        raise BrokerError(
+            f"the certificate of the broker at {address} cannot be verified "
+            f"({certificate.verify_message}): name its authority in {variable('ssl_cafile')}"
+        ) from error
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer; a firewall, or another protocol than ours there?"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or error}); does the listener speak it?"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"not a Kafka listener of this protocol, it seems ({error})"
