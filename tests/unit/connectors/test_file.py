@@ -14,7 +14,7 @@ from connectors.errors import ConfigurationError
 from connectors.fields import FieldMap
 from connectors.file import FileOptions, FileReader, read_file
 from connectors.lines import MAX_LINE_BYTES
-from models.post import MAX_TEXT_CHARS, Op, Post
+from models.post import MAX_TEXT_CHARS, Engagement, Op, Post
 
 Write = Callable[..., Path]
 
@@ -95,7 +95,7 @@ def test_posts_as_they_stand_on_the_topic_can_be_read_back(write: Write) -> None
     post = Post(
         platform="x", native_id="1", author="ab12", reach=7, text="Zażółć 😡", language="pl",
         created_ms=1_424_158_565_123, observed_ms=1_424_158_565_123, source="file",
-        engagement={"likes": 5}, url="https://x.example/1",
+        engagement=Engagement(likes=5), url="https://x.example/1",
     )  # fmt: skip
     assert read(write("a.jsonl", post.model_dump_json()))[0] == [post]
 
