@@ -1,0 +1,78 @@
+"""What a source is: it gives pages of posts, and knows nothing of Kafka.
+
+A connector for a platform is one file with two parts: `parse`, a pure function from a native
+record to posts (or `MalformedError`), and the I/O that fetches native records and gives pages.
+What all connectors share (publishing, cursors, back-off, heartbeats, pace) is done around the
+source, by wrappers and by the runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.post import Post
+
+RAW_LIMIT_BYTES = 65_536
+"""A reject keeps so much of its record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A native record that could not become a post; it goes to the dead letters.
+
+    Attributes:
+        raw: the record as it came, cut after `RAW_LIMIT_BYTES`.
+        reason: what is wrong with it, in one sentence.
+        place: where it stood, for example ``posts.csv:17``.
+    """
+
+    raw: bytes
+    reason: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a source has to say at once.
+
+    Attributes:
+        posts: in the order in which they are to be published.
+        cursor: where to resume once this page is published. Opaque: only the source reads it.
+            None says nothing new: the cursor before stays.
+        until_ms: everything created before this time was seen and stands in this page or in one
+            before, milliseconds since the epoch, UTC. It leads to a heartbeat behind the posts of
+            the page. None: no word on that.
+        final: the source has ended; no page follows.
+        rejects: what could not become a post.
+    """
+
+    posts: tuple[Post, ...] = ()
+    cursor: str | None = None
+    until_ms: int | None = None
+    final: bool = False
+    rejects: tuple[Reject, ...] = ()
+
+
+class Source(Protocol):
+    """Where posts come from.
+
+    A live source gives a page every few seconds at the latest, empty if need be: an empty page
+    with `until_ms` says "nothing was posted", silence says "I am blind".
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of this instance: stands in `Post.source` and in heartbeats, and files cursors."""
+        ...
+
+    def pages(self, cursor: str | None) -> AsyncIterator[Page]:
+        """All pages after a cursor, from the beginning (or the present) if it is None.
+
+        The iterator is closed (``aclose``) when the runner stops; what it opened, it closes then.
+
+        Raises:
+            RetryError, RateLimitedError, ConfigurationError, FatalError: see `connectors.errors`.
+        """
+        ...
