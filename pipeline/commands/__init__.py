@@ -1,0 +1,1 @@
+"""The commands of `czujka`, one a file: `add_arguments` and `run`."""
