@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 from pydantic import ValidationError
 
 from models.alert import CrisisAlert
+from models.errors import UserError
 from models.series import SeriesPoint, decode_series_point
+from pipeline.client import connection_arguments, reach, unreachable
 from pipeline.ledger import Ledger
 from pipeline.metrics import FeedMetrics
-from pipeline.role import CannotStartError
 from pipeline.settings import Settings
 
 ALERTS = "alerts"
@@ -29,6 +29,7 @@ SERIES = "series"
 POLL_S = 0.5
 MAX_BATCH_RECORDS = 1000
 PROBE_INTERVAL_S = 5.0
+REQUEST_TIMEOUT_MS = 15_000
 RETRY_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -117,20 +118,24 @@ class Feed:
         """Connects and finds where to begin.
 
         Raises:
-            CannotStartError: no broker within `connect_timeout_s`, or a topic is not there.
+            UserError: no broker within `connect_timeout_s`, or a topic is not there.
         """
-        limit_s = self._settings.connect_timeout_s
-        self._consumer = AIOKafkaConsumer(**_client_options(self._settings))
+        await reach(self._settings)
+        self._consumer = AIOKafkaConsumer(
+            **connection_arguments(self._settings),
+            client_id=f"{self._settings.app_id}-feed",
+            group_id=None,
+            auto_offset_reset="earliest",
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
         try:
-            await asyncio.wait_for(self._begin(self._consumer), limit_s)
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await self._begin(self._consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
-            raise CannotStartError(
-                f"no Kafka broker answers at {self._settings.bootstrap_servers} "
-                f"({_first_line(error) or f'silent for {limit_s:g} s'}): "
-                "start it, or set CZUJKA_BOOTSTRAP_SERVERS"
-            ) from error
-        except CannotStartError:
+            reason = _first_line(error) or "it stopped answering"
+            raise unreachable(self._settings, {self._settings.bootstrap_servers: reason}) from error
+        except UserError:
             await self.close()
             raise
         self._set_connected(True)
@@ -151,14 +156,11 @@ class Feed:
         await consumer.start()
         missing = self._names.keys() - await consumer.topics()
         if missing:
-            raise CannotStartError(
-                f"topic {', '.join(sorted(missing))} is not there at "
-                f"{self._settings.bootstrap_servers}: create it with `czujka topics`"
+            raise UserError(
+                f"topic {', '.join(sorted(missing))} does not exist: run `czujka topics create`"
             )
         consumer.subscribe(list(self._names))
-        while {part.topic for part in consumer.assignment()} != self._names.keys():
-            await asyncio.sleep(0.02)
-        parts = list(consumer.assignment())
+        parts = await self._assignment(consumer)
         first = await consumer.beginning_offsets(parts)
         end = await consumer.end_offsets(parts)
         series = [part for part in parts if self._names[part.topic] == SERIES]
@@ -169,6 +171,13 @@ class Feed:
             self._live_from[part] = end[part]
             if start < end[part]:
                 self._awaited[part] = end[part]
+
+    async def _assignment(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        while True:  # the client offers no event for the end of the assignment
+            parts = consumer.assignment()
+            if {part.topic for part in parts} == self._names.keys():
+                return list(parts)
+            await asyncio.sleep(0.02)
 
     async def _read(self) -> None:
         assert self._consumer is not None
@@ -261,30 +270,6 @@ def fold(ledger: Ledger, content: CrisisAlert | SeriesPoint | Erased) -> str | N
             return erased.brand if erased else None
 
 
-def _client_options(settings: Settings) -> dict[str, object]:
-    password = settings.sasl_password
-    options: dict[str, object] = {
-        "bootstrap_servers": settings.bootstrap_servers,
-        "client_id": f"{settings.app_id}-feed",
-        "group_id": None,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
-        "request_timeout_ms": 15_000,
-        "security_protocol": settings.security_protocol,
-    }
-    if settings.security_protocol in ("SSL", "SASL_SSL"):
-        options["ssl_context"] = create_ssl_context(
-            cafile=str(settings.ssl_cafile) if settings.ssl_cafile else None
-        )
-    if settings.sasl_mechanism:
-        options |= {
-            "sasl_mechanism": settings.sasl_mechanism,
-            "sasl_plain_username": settings.sasl_username,
-            "sasl_plain_password": password.get_secret_value() if password else None,
-        }
-    return options
-
-
 def _why(error: ValueError) -> str:
     """The reason without the input: posts do not belong in a log."""
     if not isinstance(error, ValidationError):
@@ -297,4 +282,4 @@ def _why(error: ValueError) -> str:
 
 
 def _first_line(error: Exception | None) -> str:
-    return str(error).strip().split("\n")[0] if error else ""
+    return str(error).strip().split("\n")[0] or "no answer in time"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 
-from pipeline.role import CannotStartError
+from models.errors import UserError
 
 
-class ListenError(CannotStartError):
+class ListenError(UserError):
     """An address cannot be listened on; the message says why and how to mend it."""
 
 

@@ -1,34 +1,24 @@
-"""How a role runs: until it is told to stop, or until it says in one line why it cannot start."""
+"""How a role runs: on an event loop, until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
-EXIT_STOPPED = 0
-EXIT_CANNOT_START = 2
 
-
-class CannotStartError(Exception):
-    """A role lacks something from outside; the message says what, where, and how to mend it."""
-
-
-def run_role(name: str, main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+def run_role(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     """Runs a role on an event loop of its own, until SIGINT or SIGTERM.
 
     Args:
-        name: of the role, for the message.
         main: gets an event that is set when the role shall stop; returns when it has.
 
     Returns:
-        The exit code: 0 after a signal, 2 if the role could not start (the reason is one line on
-        standard error).
+        The exit code, 0.
     """
-    # The client logs an error at each of its many attempts to reach a broker; the roles say it
+    # The client logs an error at each of its many attempts to reach a broker; a role says it
     # once when the broker goes and once when it is back.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
@@ -39,12 +29,8 @@ def run_role(name: str, main: Callable[[asyncio.Event], Awaitable[None]]) -> int
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    try:
-        asyncio.run(supervise())
-    except CannotStartError as error:
-        print(f"czujka {name}: {error}", file=sys.stderr)
-        return EXIT_CANNOT_START
-    return EXIT_STOPPED
+    asyncio.run(supervise())
+    return 0
 
 
 async def run_until(stop: asyncio.Event, *works: Coroutine[object, object, None]) -> None:
@@ -61,7 +47,8 @@ async def run_until(stop: asyncio.Event, *works: Coroutine[object, object, None]
             if task.done():
                 task.result()
     finally:
-        for task in (stopping, *tasks):
+        stopping.cancel()
+        for task in tasks:
             task.cancel()
         await asyncio.gather(stopping, *tasks, return_exceptions=True)
 

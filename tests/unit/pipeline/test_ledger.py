@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alert_samples import NOON_MS, crisis_alert, series_point
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from models.alert import CrisisAlert, from_ms
 from models.detection.base import BUCKET_MS, Kind, Severity
 from models.series import SeriesPoint
 from pipeline.ledger import BrandView, Ledger, crisis_levels
+from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, series_point
 
 Record = CrisisAlert | SeriesPoint
 
@@ -53,9 +53,9 @@ def test_neither_order_nor_repeats_change_the_view(
 ) -> None:
     again = data.draw(st.lists(st.sampled_from(records), max_size=20)) if records else []
     shuffled = data.draw(st.permutations(records + again))
-    limits = {"history_buckets": 5, "resolved_kept": 2}
-    once = fold(Ledger(**limits), records)
-    assert view(fold(Ledger(**limits), shuffled)) == view(once)
+    once = fold(Ledger(history_buckets=5, resolved_kept=2), records)
+    again_and_shuffled = fold(Ledger(history_buckets=5, resolved_kept=2), shuffled)
+    assert view(again_and_shuffled) == view(once)
 
 
 @given(lives())
