@@ -1,1 +1,6 @@
-"""The commands of `czujka`, one a file: `add_arguments` and `run`."""
+"""The subcommands of ``czujka``, one module each.
+
+A command module has ``HELP`` (one line), ``add_arguments(parser)`` and
+``run(args, settings) -> exit code``. `pipeline.cli` imports it to list it, so at the top it imports
+only what is light; what it needs to work is imported in ``run``.
+"""
