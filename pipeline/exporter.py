@@ -1,0 +1,101 @@
+"""Turns alerts and series into metrics that Prometheus scrapes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from models.alert import CrisisAlert
+from models.series import SeriesPoint
+from pipeline.feed import ALERTS, SERIES, Erased, Feed, News
+from pipeline.ledger import Ledger
+from pipeline.metrics import EXPORTER_REGISTRY, ExporterMetrics, FeedMetrics, serve_metrics
+from pipeline.role import Pulse, run_until
+from pipeline.settings import Settings
+
+SERIES_TAIL_RECORDS = 10_000
+"""Enough for the newest bucket of as many brands."""
+HISTORY_BUCKETS = 1
+STALLED_AFTER_S = 30.0
+
+
+class Exporter:
+    """Keeps the metrics in step with a ledger.
+
+    Args:
+        ledger: the view, already up to date when news of it comes in.
+        metrics: what is exported.
+        wall_ms: the wall clock, ms since the epoch.
+    """
+
+    def __init__(
+        self, ledger: Ledger, metrics: ExporterMetrics, wall_ms: Callable[[], int]
+    ) -> None:
+        self._ledger = ledger
+        self._metrics = metrics
+        self._wall_ms = wall_ms
+
+    def take(self, news: Sequence[News]) -> None:
+        """Counts what is live, and shows each brand concerned once."""
+        for item in news:
+            if item.live:
+                self._count(item.record)
+        for brand in {item.brand for item in news}:
+            if (view := self._ledger.brand(brand)) is not None:
+                self._metrics.show(view)
+        if (watermark := self._ledger.watermark) is not None:
+            self._metrics.watermark.set(watermark.timestamp())
+
+    def _count(self, record: CrisisAlert | SeriesPoint | Erased) -> None:
+        match record:
+            case CrisisAlert():
+                self._metrics.alerts.labels(
+                    record.kind.value, record.severity.value, record.status
+                ).inc()
+                self._observe_delay(ALERTS, record.pipeline_sent_ms)
+            case SeriesPoint():
+                self._observe_delay(SERIES, record.pipeline_sent_ms)
+            case Erased():
+                pass
+
+    def _observe_delay(self, topic: str, sent_ms: int) -> None:
+        if sent_ms:
+            delay_s = max(0.0, (self._wall_ms() - sent_ms) / 1000)
+            self._metrics.delay.labels(topic).observe(delay_s)
+
+
+async def export(
+    settings: Settings, host: str, port: int, max_brands: int, stop: asyncio.Event
+) -> None:
+    """Runs the exporter until `stop` is set.
+
+    Raises:
+        UserError: no broker, no topic, or no port.
+    """
+    ledger = Ledger(history_buckets=HISTORY_BUCKETS)
+    exporter = Exporter(ledger, ExporterMetrics(EXPORTER_REGISTRY, max_brands), wall_ms)
+    feed = Feed(
+        settings, ledger, FeedMetrics(EXPORTER_REGISTRY), exporter.take, SERIES_TAIL_RECORDS
+    )
+    pulse = Pulse(STALLED_AFTER_S)
+    server = serve_metrics(
+        host,
+        port,
+        registry=EXPORTER_REGISTRY,
+        healthy=pulse.beats,
+        ready=lambda: feed.caught_up,
+        option="--port",
+    )
+    try:
+        await feed.open()
+        print(f"exporter: http://{host}:{server.port}/metrics", flush=True)
+        await run_until(stop, feed.run(), pulse.run())
+    finally:
+        await feed.close()
+        server.close()
+
+
+def wall_ms() -> int:
+    """Wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000

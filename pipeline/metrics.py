@@ -1,0 +1,435 @@
+"""Every metric of the pipeline: what it counts, in which unit, by which labels, and what to do.
+
+Names follow Prometheus: base units, ``_total`` for counters, ``_seconds``, ``_ratio``. Labels have
+few values by design; the only open-ended one is ``brand``, and `ExporterMetrics` bounds it. Where
+an age is of interest, the metric is a timestamp and the age is ``time() - metric``, which goes on
+growing when the process behind it hangs.
+
+Every role has a registry of its own, so that a process shows what it measures and no zeros of other
+roles. The server runs on a thread of its own, so that a blocked event loop can still be seen.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    make_wsgi_app,
+)
+
+from models.detection.base import Kind
+from pipeline.ledger import BrandView, crisis_levels
+from pipeline.listening import listen, port_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    _Wsgi = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+# A `_created` series beside every counter would double what Prometheus stores.
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+SCORE_REGISTRY = _registry()
+WATCH_REGISTRY = _registry()
+EXPORTER_REGISTRY = _registry()
+CONSOLE_REGISTRY = _registry()
+
+BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+DELAY_BUCKETS_S = (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800)
+"""120 is among them: the objective is "posts decided within 120 s"."""
+
+# ---- score and watch
+
+# Records sent to `dead-letters`, by reason (a short fixed word). Read them there: each carries its
+# reason in full and where it came from.
+DEAD_LETTERS = Counter(
+    "czujka_dead_letters_total", "Records set aside, by reason.", ["reason"], registry=None
+)
+SCORE_REGISTRY.register(DEAD_LETTERS)
+WATCH_REGISTRY.register(DEAD_LETTERS)
+
+# ---- score
+
+# Records taken from `posts`, heartbeats included. Flat while lag grows: score hangs; look at its
+# log, then restart it (it keeps no state).
+SCORE_RECORDS = Counter(
+    "czujka_score_records_total", "Records read from posts.", registry=SCORE_REGISTRY
+)
+# Posts among them. None while the platforms are busy: the connectors find nothing; check their
+# filters.
+SCORE_POSTS = Counter("czujka_score_posts_total", "Posts read.", registry=SCORE_REGISTRY)
+# Posts that matched a brand, once for each brand. None with posts flowing: the watchlist matches
+# nothing; try it with `czujka check`.
+SCORE_MENTIONS = Counter(
+    "czujka_score_mentions_total", "Mentions of brands.", registry=SCORE_REGISTRY
+)
+# Posts dropped because their id stood in the duplicate window. A burst follows each reconnect of a
+# connector; a steady share means that two connectors read the same source.
+SCORE_DUPLICATES = Counter(
+    "czujka_score_duplicates_total", "Posts dropped as duplicates.", registry=SCORE_REGISTRY
+)
+# Mentions of buckets that had closed already. A steady share: raise CZUJKA_LATENESS_S.
+SCORE_LATE = Counter(
+    "czujka_score_late_total", "Mentions of closed buckets.", registry=SCORE_REGISTRY
+)
+# Posts dated ahead of their connector's clock. Any: a platform's or a connector's clock is wrong.
+SCORE_CLOCK_AHEAD = Counter(
+    "czujka_score_clock_ahead_total", "Posts dated in the future.", registry=SCORE_REGISTRY
+)
+# Blocks of `posts` finished and committed. Slower than records / block size: a partition is stuck.
+SCORE_BLOCKS = Counter(
+    "czujka_score_blocks_total", "Blocks finished and committed.", registry=SCORE_REGISTRY
+)
+# Frames sent to `tallies`. None for a minute while posts flow: the broker refuses writes.
+SCORE_FRAMES = Counter(
+    "czujka_score_frames_total", "Frames sent to tallies.", registry=SCORE_REGISTRY
+)
+# Records not yet read, by partition of `posts`. Growing: add a replica of score, up to the number
+# of partitions.
+SCORE_LAG_RECORDS = Gauge(
+    "czujka_score_lag_records",
+    "Records of posts not yet read.",
+    ["partition"],
+    registry=SCORE_REGISTRY,
+)
+# Seconds of work on one batch. Rising without larger batches: the machine is short of CPU.
+SCORE_BATCH_SECONDS = Histogram(
+    "czujka_score_batch_seconds",
+    "Work on one batch.",
+    buckets=BATCH_BUCKETS_S,
+    registry=SCORE_REGISTRY,
+)
+
+# ---- watch (Faust's own metrics stand beside these under their own prefix)
+
+# Frames taken from `tallies`. Flat while score sends: watch hangs or rebalances.
+WATCH_FRAMES = Counter(
+    "czujka_watch_frames_total", "Frames read from tallies.", registry=WATCH_REGISTRY
+)
+# Frames ignored because a newer one was known. A burst follows each restart (replay); a steady
+# share means that two score processes own one partition.
+WATCH_STALE_FRAMES = Counter(
+    "czujka_watch_stale_frames_total", "Frames older than known ones.", registry=WATCH_REGISTRY
+)
+# Frames that were deleted from `tallies` before watch came to read them. Any: buckets are
+# incomplete; raise the topic's retention, and find out why watch was away for so long.
+WATCH_LOST_FRAMES = Counter(
+    "czujka_watch_lost_frames_total", "Frames gone before they were read.", registry=WATCH_REGISTRY
+)
+# Assignments of partitions. More than one or two a deployment: workers come and go, or stall
+# beyond their session.
+WATCH_REBALANCES = Counter(
+    "czujka_watch_rebalances_total", "Assignments of partitions.", registry=WATCH_REGISTRY
+)
+# Brands in frames that the watchlist of watch does not know. Above 0: score and watch run with
+# different watchlists; roll out the same one to both.
+WATCH_UNKNOWN_BRANDS = Gauge(
+    "czujka_watch_unknown_brands", "Brands not in the watchlist.", registry=WATCH_REGISTRY
+)
+# Buckets closed, over all partitions. Below one a minute and partition in a live run: a watermark
+# stands still; look for a silent connector.
+WATCH_BUCKETS = Counter(
+    "czujka_watch_buckets_closed_total", "Minutes closed.", registry=WATCH_REGISTRY
+)
+# Revisions sent to `alerts`. Many with few brands: one flaps; look at its baseline.
+WATCH_ALERTS = Counter(
+    "czujka_watch_alerts_sent_total", "Alert revisions sent.", registry=WATCH_REGISTRY
+)
+# Seconds to write a checkpoint. Near CZUJKA_CHECKPOINT_INTERVAL_S: fewer brands a worker, or a
+# longer interval.
+WATCH_CHECKPOINT_SECONDS = Histogram(
+    "czujka_watch_checkpoint_seconds",
+    "Time to write a checkpoint.",
+    buckets=BATCH_BUCKETS_S,
+    registry=WATCH_REGISTRY,
+)
+# Wall clock of the last checkpoint, by partition of `tallies`. `time() - this` beyond minutes: a
+# crash now replays that much; look for a broker that refuses the changelog.
+WATCH_CHECKPOINT_TIMESTAMP = Gauge(
+    "czujka_watch_checkpoint_timestamp_seconds",
+    "When state was last written.",
+    ["partition"],
+    registry=WATCH_REGISTRY,
+)
+# Frames folded but not yet acknowledged, by partition. Growing without bound: buckets do not close.
+WATCH_HELD_FRAMES = Gauge(
+    "czujka_watch_held_frames",
+    "Frames not yet acknowledged.",
+    ["partition"],
+    registry=WATCH_REGISTRY,
+)
+
+
+# ---- exporter and console
+
+
+class FeedMetrics:
+    """Of the reading side that exporter and console share.
+
+    Args:
+        registry: that of the role.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # Records read, by topic. Flat for minutes on `series`: watch closes no buckets.
+        self.records = Counter(
+            "czujka_feed_records_total", "Records read.", ["topic"], registry=registry
+        )
+        # Records that could not be understood, by topic. Any: a foreign or a newer writer; the
+        # log names partition and offset.
+        self.bad_records = Counter(
+            "czujka_feed_bad_records_total", "Unreadable records.", ["topic"], registry=registry
+        )
+        # Records not yet read. Growing: this process is starved.
+        self.lag = Gauge("czujka_feed_lag_records", "Records not yet read.", registry=registry)
+        # 1 while the broker answers. 0: what is shown is old; mend the broker, the rest follows.
+        self.connected = Gauge(
+            "czujka_feed_connected", "Whether the broker answers.", registry=registry
+        )
+
+
+class ExporterMetrics:
+    """Brand signals, as rules and dashboards see them.
+
+    Counters and the delay histogram count only what came in after the exporter had caught up:
+    history read at the start must not look like an incident of now.
+
+    Args:
+        registry: where they are registered.
+        max_brands: brands that get series of their own. A brand in crisis gets its crisis series
+            even past this; nothing that fires is ever hidden.
+    """
+
+    def __init__(self, registry: CollectorRegistry, max_brands: int) -> None:
+        self._max_brands = max_brands
+        self._shown: set[str] = set()
+        # 1 while a crisis fires. Page on this; the console says what to do.
+        self.crisis_active = Gauge(
+            "czujka_crisis_active",
+            "Whether an alert fires.",
+            ["brand", "kind"],
+            registry=registry,
+        )
+        # 0 none, 1 info, 2 warning, 3 error, 4 critical. Routes the page.
+        self.crisis_severity = Gauge(
+            "czujka_crisis_severity",
+            "Severity of the firing alert: 0 none, 1 info, 2 warning, 3 error, 4 critical.",
+            ["brand", "kind"],
+            registry=registry,
+        )
+        # Revisions of alerts, by the status that they led to. Many `resolved` soon after `firing`:
+        # the brand's budget of false alarms is too generous.
+        self.alerts = Counter(
+            "czujka_alerts_total",
+            "Alert revisions seen.",
+            ["kind", "severity", "transition"],
+            registry=registry,
+        )
+        # Wall clock from the heartbeat that let a bucket close to the arrival of its series point
+        # or alert here. Above 120 s: look at the lag of score, then of watch.
+        self.delay = Histogram(
+            "czujka_delay_seconds",
+            "From the closing heartbeat to arrival here.",
+            ["topic"],
+            buckets=DELAY_BUCKETS_S,
+            registry=registry,
+        )
+        # Share of what should be seen that is seen, 0 to 1. Below 1: a connector is silent; until
+        # it is back the brand is partly blind, which is not the same as calm.
+        self.coverage = Gauge(
+            "czujka_brand_coverage_ratio", "Share seen of all.", ["brand"], registry=registry
+        )
+        # Mentions of the newest closed bucket (one minute).
+        self.mentions = Gauge(
+            "czujka_brand_mentions", "Mentions, newest minute.", ["brand"], registry=registry
+        )
+        # What the baseline expected of that minute, and the ends of its 95 % interval.
+        self.expected = Gauge(
+            "czujka_brand_expected_mentions",
+            "Expected mentions, newest minute.",
+            ["brand"],
+            registry=registry,
+        )
+        self.expected_low = Gauge(
+            "czujka_brand_expected_low_mentions",
+            "Lower end of the 95 % interval.",
+            ["brand"],
+            registry=registry,
+        )
+        self.expected_high = Gauge(
+            "czujka_brand_expected_high_mentions",
+            "Upper end of the 95 % interval.",
+            ["brand"],
+            registry=registry,
+        )
+        # Rolling mean of P(positive) - P(negative), -1 to 1; absent until there are posts.
+        self.sentiment = Gauge(
+            "czujka_brand_sentiment", "Rolling sentiment, -1 to 1.", ["brand"], registry=registry
+        )
+        # The crisis test and what it is compared with (natural log units). It fires at or above.
+        self.statistic = Gauge(
+            "czujka_brand_statistic", "Statistic of the crisis test.", ["brand"], registry=registry
+        )
+        self.threshold = Gauge(
+            "czujka_brand_threshold", "It fires at or above this.", ["brand"], registry=registry
+        )
+        # Event time up to which all is decided. `time() - this` beyond minutes in a live run: the
+        # pipeline stands still or a connector is far behind; nothing can fire until it moves.
+        self.watermark = Gauge(
+            "czujka_watermark_timestamp_seconds",
+            "End of the newest closed bucket, event time.",
+            registry=registry,
+        )
+        # Brands without series of their own. Above 0: raise --max-brands if Prometheus can bear it.
+        self.brands_left_out = Gauge(
+            "czujka_exporter_left_out_brands",
+            "Brands beyond the limit on label values.",
+            registry=registry,
+        )
+        self._left_out: set[str] = set()
+        self.watermark.set(math.nan)  # no bucket yet: 0 would be an age of decades
+
+    def show(self, view: BrandView) -> None:
+        """Brings the gauges of one brand up to date."""
+        levels = crisis_levels(view)
+        if self._admit(view.brand):
+            self._show_levels(view.brand, levels)
+            self._show_bucket(view)
+        elif any(levels.values()):
+            self._show_levels(view.brand, levels)
+        else:
+            self._hide_levels(view.brand)
+
+    def _admit(self, brand: str) -> bool:
+        if brand in self._shown:
+            return True
+        if len(self._shown) < self._max_brands:
+            self._shown.add(brand)
+            return True
+        self._left_out.add(brand)
+        self.brands_left_out.set(len(self._left_out))
+        return False
+
+    def _show_levels(self, brand: str, levels: dict[Kind, int]) -> None:
+        for kind, level in levels.items():
+            self.crisis_active.labels(brand, kind.value).set(1 if level else 0)
+            self.crisis_severity.labels(brand, kind.value).set(level)
+
+    def _hide_levels(self, brand: str) -> None:
+        for kind in Kind:
+            self.crisis_active.remove(brand, kind.value)
+            self.crisis_severity.remove(brand, kind.value)
+
+    def _show_bucket(self, view: BrandView) -> None:
+        point = view.latest
+        if point is None:
+            return
+        self.coverage.labels(view.brand).set(point.coverage)
+        self.mentions.labels(view.brand).set(point.mentions)
+        self.expected.labels(view.brand).set(point.expected)
+        self.expected_low.labels(view.brand).set(point.low)
+        self.expected_high.labels(view.brand).set(point.high)
+        self.statistic.labels(view.brand).set(point.statistic)
+        self.threshold.labels(view.brand).set(point.threshold)
+        if point.rolling_sentiment is not None:
+            self.sentiment.labels(view.brand).set(point.rolling_sentiment)
+
+
+Probe = Callable[[], bool]
+
+
+class MetricsServer:
+    """Serves ``/metrics``, ``/healthz`` and ``/readyz`` from a thread of its own."""
+
+    def __init__(self, server: WSGIServer) -> None:
+        self.port = port_of(server.socket)
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops serving; waits for the thread."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def serve_metrics(
+    host: str,
+    port: int,
+    *,
+    registry: CollectorRegistry,
+    healthy: Probe = lambda: True,
+    ready: Probe = lambda: True,
+    option: str = "--metrics-port",
+) -> MetricsServer:
+    """Starts to serve the metrics of a registry; `MetricsServer.port` is the port it has.
+
+    Args:
+        host: interface to listen on.
+        port: 0 picks a free one.
+        registry: what ``/metrics`` shows: that of the role.
+        healthy: ``/healthz`` answers 200 while this holds, else 503. Called on another thread.
+        ready: the same for ``/readyz``.
+        option: the command-line option that sets the port, for the message.
+
+    Raises:
+        ListenError: the port cannot be had.
+    """
+    listener = listen(host, port, option)
+    server = _Server(listener.getsockname()[:2], _SilentHandler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.server_name, server.server_port = host, port_of(listener)
+    server.setup_environ()
+    server.set_app(_application(registry, {"/healthz": healthy, "/readyz": ready}))
+    return MetricsServer(server)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A scrape every few seconds is no news."""
+
+
+def _application(registry: CollectorRegistry, probes: dict[str, Probe]) -> _Wsgi:
+    show_metrics: _Wsgi = make_wsgi_app(registry)
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "/")
+        if path == "/metrics":
+            return show_metrics(environ, start_response)
+        if path in probes:
+            passed = probes[path]()
+            status, body = ("200 OK", b"ok\n") if passed else ("503 Service Unavailable", b"no\n")
+        else:
+            status, body = "404 Not Found", b"/metrics, /healthz, /readyz\n"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [body]
+
+    return answer
