@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from models.errors import UserError
+
 
 class ConnectorError(Exception):
     """Base of all of them; the message says what is wrong, where, and how to mend it."""
@@ -44,9 +46,9 @@ class RateLimitedError(ConnectorError):
         self.until_ms = until_ms
 
 
-class ConfigurationError(ConnectorError):
+class ConfigurationError(ConnectorError, UserError):
     """A setting is wrong, or what it names is not there."""
 
 
-class FatalError(ConnectorError):
+class FatalError(ConnectorError, UserError):
     """The connector must not go on; after a restart it begins at its last cursor."""

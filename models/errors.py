@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+
+
 class UserError(Exception):
     """Something outside the program is wrong: a setting, a file, a broker.
 

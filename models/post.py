@@ -22,7 +22,12 @@ EARLIEST_MS = 0
 LATEST_MS = 253_402_300_799_000
 """Times lie between 1970 and 9999, so that every one of them is also a date."""
 
+MAX_COUNT = 10**12
+"""No count of people or of deeds is larger; sums of such counts stay far within 64 bits."""
+
 TimestampMs = Annotated[int, Field(ge=EARLIEST_MS, le=LATEST_MS)]
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
 class Op(StrEnum):
@@ -37,7 +42,12 @@ class Op(StrEnum):
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    version: int = Field(default=POSTS_VERSION, ge=1, description="Version of the contract.")
+    version: int = Field(
+        default=POSTS_VERSION,
+        ge=1,
+        le=POSTS_VERSION,
+        description="Version of the contract; a newer one would be misread.",
+    )
 
 
 class Engagement(BaseModel):
@@ -45,11 +55,11 @@ class Engagement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    likes: int = Field(default=0, ge=0)
-    reposts: int = Field(default=0, ge=0)
-    replies: int = Field(default=0, ge=0)
-    quotes: int = Field(default=0, ge=0)
-    views: int = Field(default=0, ge=0)
+    likes: Count = 0
+    reposts: Count = 0
+    replies: Count = 0
+    quotes: Count = 0
+    views: Count = 0
 
 
 class Post(_Record):
@@ -68,7 +78,7 @@ class Post(_Record):
     author: str | None = Field(
         default=None, max_length=256, description="Keyed pseudonym of the author."
     )
-    reach: int = Field(default=0, ge=0, description="People who may see it: followers, as a rule.")
+    reach: Count = Field(default=0, description="People who may see it: followers, as a rule.")
     text: str = Field(default="", description="Text, masked at the edge.")
     truncated: bool = Field(default=False, description="The text was cut at the edge.")
     language: str | None = Field(

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from models.alert import EscalationStep, Step
 from models.brand import Brand, Defaults, Match
 from models.detection.base import Kind, RowSettings, Severity
+from models.errors import UserError
 from models.marked_yaml import Fault, Location, MarkedYaml
 from models.plan import TIMEZONE, Escalation, Event, Owner, Part, Playbook, applicable, known_zone
 
@@ -31,7 +32,7 @@ MAX_FAULTS_SHOWN = 50
 _REPEATED = "repeated_id"
 
 
-class WatchlistError(ValueError):
+class WatchlistError(UserError, ValueError):
     """A watchlist that cannot be used.
 
     Attributes:

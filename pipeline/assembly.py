@@ -6,9 +6,8 @@ import hashlib
 import zlib
 from collections.abc import Callable
 
-from models.errors import UserError
-
 from models.detection import make_bank
+from models.errors import UserError
 from models.matching import Matcher
 from models.scoring import Brands, ScoreSettings
 from models.watching import BrandWatch, WatchedBrand

@@ -15,16 +15,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from models.errors import UserError
+from models.errors import EXIT_CONFIGURATION, EXIT_INTERRUPTED, EXIT_PIPE_CLOSED, UserError
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 2
-EXIT_INTERRUPTED = 130
-EXIT_PIPE_CLOSED = 141
 
 # In the order in which somebody meets them.
 COMMANDS = {

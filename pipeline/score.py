@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
-from models.errors import UserError
 
+from models.errors import UserError
 from models.scoring import Brands, DeadLetter, PartitionScorer
 from models.sentiment.base import Scorer
 from models.tally import split_frame
@@ -25,7 +25,7 @@ from pipeline.assembly import score_settings
 from pipeline.client import connection_arguments, group_arguments, reach
 from pipeline.metrics import ScoreMetrics
 from pipeline.settings import Settings
-from pipeline.topics import Fault, check_topics
+from pipeline.topics import refuse_unfit_topics
 
 log = logging.getLogger(__name__)
 
@@ -294,19 +294,3 @@ class _Assignment(ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         await self._stage.assign(self._consumer, list(assigned))
-
-
-def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Compares the topics that a role needs with what the broker has.
-
-    Raises:
-        UserError: one is missing or has another number of partitions than the settings say.
-    """
-    needed = {settings.topic(name) for name in names}
-    problems = [
-        problem
-        for problem in check_topics(settings)
-        if problem.topic in needed and problem.fault in (Fault.MISSING, Fault.PARTITIONS)
-    ]
-    if problems:
-        raise UserError("; ".join(str(problem) for problem in problems))

@@ -29,7 +29,8 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _VISIBLE_WITHIN_S = 15.0
 
-WATCH_TABLES: tuple[str, ...] = ()
+STATE_TABLE = "state"
+WATCH_TABLES: tuple[str, ...] = (STATE_TABLE,)
 """Faust tables of the watch stage: each needs a changelog topic before the app starts."""
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
@@ -431,3 +432,19 @@ def _wait_until_gone(admin: KafkaAdminClient, names: Sequence[str]) -> None:
                 "deletion: is `delete.topic.enable` off on the broker?"
             )
         time.sleep(0.1)
+
+
+def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
+    """Compares the topics that a role needs with what the broker has.
+
+    Raises:
+        UserError: one is missing or has another number of partitions than the settings say.
+    """
+    needed = {settings.topic(name) for name in names}
+    problems = [
+        problem
+        for problem in check_topics(settings)
+        if problem.topic in needed and problem.fault in (Fault.MISSING, Fault.PARTITIONS)
+    ]
+    if problems:
+        raise UserError("; ".join(str(problem) for problem in problems))

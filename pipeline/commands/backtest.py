@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from connectors.fields import FieldMap
-from connectors.file import FileOptions, FileReader
-from models.errors import UserError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from connectors.fields import FieldMap
+from connectors.file import FileOptions, FileReader
 from models.alert import CrisisAlert
+from models.errors import UserError
 from models.post import Heartbeat
 from models.sentiment import load_scorer
 from models.series import SeriesPoint

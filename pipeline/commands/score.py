@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.metrics import ScoreMetrics, serve_metrics
-from pipeline.role import run_role
-
 from models.sentiment import load_scorer
 from pipeline.assembly import make_brands, read_watchlist
+from pipeline.metrics import ScoreMetrics, serve_metrics
+from pipeline.role import run_role
 from pipeline.score import ScoreStage
 from pipeline.settings import Settings
 
@@ -33,4 +32,4 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
     if settings.metrics_port:
         serve_metrics(settings.host, settings.metrics_port)
-    return run_role("score", stage.run)
+    return run_role(stage.run)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.client import ensure_broker
-from pipeline.metrics import WatchMetrics, serve_metrics
-from pipeline.topics import refuse_unfit_topics
-
 from models.sentiment import load_scorer
 from pipeline.assembly import read_watchlist, watch_factory
+from pipeline.client import ensure_broker
+from pipeline.metrics import WatchMetrics, serve_metrics
 from pipeline.settings import Settings
+from pipeline.topics import refuse_unfit_topics
 from pipeline.watch.app import make_app, run_app
 
 HELP = "watch brands: close minutes, run the detectors, raise alerts (Faust)"

@@ -16,10 +16,11 @@ from typing import Any
 
 import faust
 from faust.types import TP, EventT, FutureMessage, StreamT
-from models.errors import EXIT_FAILED
 
+from models.errors import EXIT_FAILED
 from models.tally import decode_frame
 from models.watching import BrandWatch
+from pipeline.client import ssl_context
 from pipeline.metrics import WatchMetrics
 from pipeline.settings import Settings
 from pipeline.topics import STATE_TABLE
@@ -223,7 +224,7 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         settings.group("watch"),
         version=1,
         broker=[f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
-        broker_credentials=credentials(settings),
+        broker_credentials=faust_credentials(settings),
         Table=StateTable,
         store="memory://",
         datadir=str(settings.state_dir / "watch"),
@@ -280,3 +281,17 @@ def run_app(app: faust.App, settings: Settings) -> None:
         app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False
     )
     worker.execute_from_commandline()
+
+
+def faust_credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
+    """The same credentials as every other client's, as Faust wants them."""
+    context = ssl_context(settings)
+    if settings.security_protocol.startswith("SASL_"):
+        password = settings.sasl_password
+        return faust.SASLCredentials(
+            username=settings.sasl_username,
+            password=password.get_secret_value() if password else None,
+            ssl_context=context,
+            mechanism=settings.sasl_mechanism,
+        )
+    return None if context is None else faust.SSLCredentials(context)
