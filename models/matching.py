@@ -32,11 +32,8 @@ class _Use:
     veto: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    use: _Use
-    start: int  # in the folded text
-    end: int
+_Hit = tuple[_Use, int, int]
+"""Start and end in the folded text."""
 
 
 class Matcher:
@@ -79,13 +76,13 @@ class Matcher:
         """
         folded = fold(_EDGE + text + _EDGE)
         hits = list(self._hits(folded.text))
-        vetoed = {hit.use.brand for hit in hits if hit.use.veto}
+        vetoed = {use.brand for use, _, _ in hits if use.veto}
         merged: dict[int, list[tuple[int, int]]] = {}
-        for hit in sorted(hits, key=lambda hit: (hit.start, hit.end)):
-            if hit.use.brand in vetoed:
+        for use, first, last in sorted(hits, key=lambda hit: hit[1:]):
+            if use.brand in vetoed:
                 continue
-            start, end = _unfolded(hit, folded, text)
-            spans = merged.setdefault(hit.use.brand, [])
+            start, end = _unfolded(first, last, folded, text)
+            spans = merged.setdefault(use.brand, [])
             if spans and start < spans[-1][1]:
                 start, end = spans[-1][0], max(end, spans[-1][1])
                 spans.pop()
@@ -98,9 +95,9 @@ class Matcher:
         starts = list(accumulate((len(text) + 1 for text in texts), initial=1))
         found: dict[int, set[int]] = {}
         vetoed: dict[int, set[int]] = {}
-        for hit in self._hits(folded.text):
-            text = bisect_right(starts, folded.original(hit.start)) - 1
-            (vetoed if hit.use.veto else found).setdefault(text, set()).add(hit.use.brand)
+        for use, start, _ in self._hits(folded.text):
+            text = bisect_right(starts, folded.original(start)) - 1
+            (vetoed if use.veto else found).setdefault(text, set()).add(use.brand)
         for text, brands in found.items():
             result[first + text] = tuple(sorted(brands - vetoed.get(text, set())))
 
@@ -114,7 +111,7 @@ class Matcher:
             for use in at_pattern:
                 term_end = use.term.end(text, end)
                 if term_end is not None:
-                    yield _Hit(use, start, term_end)
+                    yield use, start, term_end
 
 
 def _terms_of(brand: Brand) -> Iterator[tuple[Term, bool]]:
@@ -137,10 +134,10 @@ def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield first, len(texts)
 
 
-def _unfolded(hit: _Hit, folded: Folded, text: str) -> tuple[int, int]:
+def _unfolded(first: int, last: int, folded: Folded, text: str) -> tuple[int, int]:
     """Start and end in the original text, with the diacritics that follow the last letter."""
-    start = folded.original(hit.start) - 1  # less the edge in front
-    end = folded.original(hit.end - 1)
+    start = folded.original(first) - 1  # less the edge in front
+    end = folded.original(last - 1)
     while end < len(text) and ignored(text[end]):
         end += 1
     return start, end

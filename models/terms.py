@@ -20,7 +20,7 @@ MAX_INNER_CHARS = 12
 MAX_INNER_STARS = 3
 
 _LETTER = r"[^\W_]"
-_HANDLE_GOES_ON = re.compile(r"[.@-]*[.@][^\W_]")
+_HANDLE_GOES_ON = re.compile(r"[.@][^\W_]")
 _HEAD_OF_TAG = "#@"
 
 

@@ -64,7 +64,15 @@ class TestWords:
 class TestHandlesAndHashtags:
     @pytest.mark.parametrize(
         "text",
-        ["@orzelair", "(@OrzelAir)", "@orzelair's", "@orzelair.", "@orzelair, @b", ".@orzelair"],
+        [
+            "@orzelair",
+            "(@OrzelAir)",
+            "@orzelair's",
+            "@orzelair.",
+            "@orzelair...so late",
+            "@orzelair, @b",
+            ".@orzelair",
+        ],
     )
     def test_handles_are_found(self, text: str) -> None:
         assert mentions(brand("@orzelair"), text)
@@ -233,7 +241,7 @@ def slow_pattern(term: str) -> re.Pattern[str]:
     if folded.endswith("*"):
         tail = ""
     elif folded[0] == "@":
-        tail = rf"(?![\w])(?![.@-]*[.@]{_WORD})"
+        tail = rf"(?![\w])(?![.@]{_WORD})"
     elif tag:
         tail = r"(?!\w)"
     else:
