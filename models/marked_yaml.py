@@ -7,9 +7,6 @@ the data says what is a number. Only plain data can come out of it.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +52,6 @@ class MarkedYaml:
         self._root: yaml.Node | None = None
         self._nodes = 0
         self._open: set[int] = set()
-        with _collector_paused():
-            self._read(text)
-
-    def _read(self, text: str) -> None:
         try:
             self._root = yaml.compose(text, Loader=_LOADER)
         except yaml.YAMLError as error:
@@ -132,18 +125,6 @@ class MarkedYaml:
             lines[key.value] = line
             plain[key.value] = self._plain(value, (*location, key.value))
         return plain
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without the cycle collector: it would walk all nodes again and again, half of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:

@@ -7,10 +7,12 @@ write one: `docs/watchlist.md`.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -175,6 +177,23 @@ def parse_watchlist(text: str, name: str = "watchlist.yaml") -> Watchlist:
     Raises:
         WatchlistError: it is wrong; the message names file, line and field of every problem.
     """
+    with _collector_paused():
+        return _parse(text, name)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without the cycle collector, which would walk the many nodes again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _parse(text: str, name: str) -> Watchlist:
     marked = MarkedYaml(text)
     faults = list(marked.faults)
     if marked.data is None and not faults:
