@@ -42,9 +42,22 @@ class ExhibitRow(msgspec.Struct, frozen=True, array_like=True, order=False):
     p_negative_milli: int
 
     @property
-    def order(self) -> tuple[int, int, str]:
-        """Total order: rank, then the earlier, then the key."""
-        return (-self.rank, self.created_ms, self.post)
+    def order(self) -> tuple[int, int, str, int, int, str, str, str]:
+        """Total order: rank, then the earlier, then the key, then whatever else may differ.
+
+        An edited post has rows that agree in rank, time and key; which of them is kept must not
+        depend on which was added first.
+        """
+        return (
+            -self.rank,
+            self.created_ms,
+            self.post,
+            -self.p_negative_milli,
+            -self.reach,
+            self.text,
+            self.platform,
+            repr((self.author, self.language, self.url)),
+        )
 
 
 class Tally(msgspec.Struct, array_like=True):
