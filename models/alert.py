@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
 from models.detection.base import Kind, Phase, Severity
 
@@ -28,12 +28,12 @@ class Observed(_Part):
     """What was seen since the onset."""
 
     minutes: int = Field(ge=0, description="Length of the stretch.")
-    mentions: float = Field(ge=0)
-    negative: float = Field(ge=0, description="Negative mentions.")
-    authors: float = Field(ge=0, description="Distinct authors, estimated.")
-    negative_authors: float = Field(ge=0)
-    reach: float = Field(ge=0, description="Sum of the authors' reach.")
-    sentiment: float | None = Field(
+    mentions: FiniteFloat = Field(ge=0)
+    negative: FiniteFloat = Field(ge=0, description="Negative mentions.")
+    authors: FiniteFloat = Field(ge=0, description="Distinct authors, estimated.")
+    negative_authors: FiniteFloat = Field(ge=0)
+    reach: FiniteFloat = Field(ge=0, description="Sum of the authors' reach.")
+    sentiment: FiniteFloat | None = Field(
         default=None, ge=-1, le=1, description="Mean of P(positive) - P(negative)."
     )
 
@@ -41,23 +41,25 @@ class Observed(_Part):
 class Expected(_Part):
     """What a usual stretch of the same length brings."""
 
-    mentions: float = Field(ge=0)
-    low: float = Field(ge=0, description="Lower end of the 95 % interval of the mentions.")
-    high: float = Field(ge=0, description="Upper end.")
-    negative: float = Field(ge=0)
-    negative_share: float = Field(ge=0, le=1)
+    mentions: FiniteFloat = Field(ge=0)
+    low: FiniteFloat = Field(ge=0, description="Lower end of the 95 % interval of the mentions.")
+    high: FiniteFloat = Field(ge=0, description="Upper end.")
+    negative: FiniteFloat = Field(ge=0)
+    negative_share: FiniteFloat = Field(ge=0, le=1)
 
 
 class Evidence(_Part):
     """Why it fired, in the detector's terms."""
 
-    statistic: float = Field(description="Natural log units.")
-    threshold: float
-    p_chance: float = Field(
+    statistic: FiniteFloat = Field(description="Natural log units.")
+    threshold: FiniteFloat
+    p_chance: FiniteFloat = Field(
         ge=0, le=1, description="Probability of such minutes by chance within the budget's period."
     )
-    votes: dict[str, float] = Field(default_factory=dict, description="Other detectors' scores.")
-    baseline: dict[str, float] = Field(default_factory=dict)
+    votes: dict[str, FiniteFloat] = Field(
+        default_factory=dict, description="Other detectors' scores."
+    )
+    baseline: dict[str, FiniteFloat] = Field(default_factory=dict)
     sentiment_model: str = ""
     config_hash: str = Field(default="", description="Hash of watchlist and detection settings.")
 
@@ -79,7 +81,7 @@ class Exhibit(_Part):
 class EscalationStep(_Part):
     """Who is told next if nobody has acknowledged."""
 
-    after_minutes: float = Field(ge=0, description="After firing.")
+    after_minutes: FiniteFloat = Field(ge=0, description="After firing.")
     to: str
 
 
@@ -90,7 +92,7 @@ class Step(_Part):
     severity: Severity
     runbook: str | None = None
     first_steps: tuple[str, ...] = ()
-    deadline_minutes: float | None = None
+    deadline_minutes: FiniteFloat | None = None
     holding_statement: dict[str, str] = Field(default_factory=dict, description="By language.")
     escalate: tuple[EscalationStep, ...] = Field(default=(), description="Shortest first.")
 
