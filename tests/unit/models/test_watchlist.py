@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -426,6 +427,19 @@ class TestErrors:
             last_line = text.count("\n") + 1
             assert error.faults
             assert all(1 <= fault.line <= last_line + 1 for fault in error.faults)
+
+
+def test_the_examples_of_the_guide_are_read() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "watchlist.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    whole = [block for block in blocks if block.startswith("version:")]
+    of_a_brand = [block for block in blocks if block.startswith("    ")]
+    assert whole
+    assert of_a_brand
+    for block in whole:
+        parse_watchlist(block)
+    for block in of_a_brand:
+        parse_watchlist(with_brand() + block)
 
 
 def test_a_large_watchlist_is_read() -> None:
