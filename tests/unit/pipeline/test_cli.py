@@ -125,7 +125,7 @@ def test_a_wrong_call_ends_with_exit_code_2(install, arguments: list[str]) -> No
 
 def test_only_commands_that_exist_are_offered(capsys: pytest.CaptureFixture[str]) -> None:
     offered = cli.available()
-    assert {"topics"} <= set(offered) <= set(cli.COMMANDS)
+    assert {"topics", "check"} <= set(offered) <= set(cli.COMMANDS)
     with pytest.raises(SystemExit) as end:
         cli.main(["--help"])
     assert end.value.code == 0
