@@ -11,9 +11,16 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@echo
+	@echo "PYTHON=python3.12 picks another Python for .venv; ARGS='…' goes to the command that is run."
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "Czujka needs Python 3.11, 3.12 or 3.13; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1)." \
+	        "Name another: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "No virtual environment could be made (on Debian: apt-get install python3-venv)." >&2; \
+	    exit 1; }
 
 $(VENV)/.run-installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[embedded]'

@@ -1,11 +1,12 @@
-"""Errors that the reader can mend."""
+"""Errors that the reader can mend, and the exit codes of the command."""
 
 from __future__ import annotations
 
-
 EXIT_OK = 0
 EXIT_FAILED = 1
+"""The work was done and the answer is no, or it could not be finished: starting again may help."""
 EXIT_CONFIGURATION = 2
+"""Somebody has to mend something first; see `UserError`."""
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 

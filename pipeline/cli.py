@@ -7,15 +7,22 @@ exist is not offered.
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from models.errors import EXIT_CONFIGURATION, EXIT_INTERRUPTED, EXIT_PIPE_CLOSED, UserError
+from models.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_PIPE_CLOSED,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -61,6 +68,11 @@ exit codes:
   1    failed: the work was done and the answer is no (a check, a demo, a test)
   2    configuration or broker: the message on standard error says how to mend it
   130  interrupted with Ctrl-C"""
+
+
+@runtime_checkable
+class _WithSource(Protocol):
+    def get_source(self, fullname: str) -> str | None: ...
 
 
 class Command(Protocol):
@@ -111,8 +123,19 @@ def load(module: str) -> Command:
     return cast("Command", importlib.import_module(module))
 
 
+def help_of(module: str) -> str:
+    """A command's `HELP`, read from its source: listing commands imports none of them."""
+    spec = importlib.util.find_spec(module)
+    source = spec.loader.get_source(module) if spec and isinstance(spec.loader, _WithSource) else ""
+    for statement in ast.parse(source or "").body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="HELP")], value=ast.Constant(value=str(text))):
+                return text
+    return ""
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser; the modules of other commands are imported only to list them."""
+    """The parser; only modules of commands that the arguments name are imported."""
     parser = argparse.ArgumentParser(
         prog="czujka",
         description=_DESCRIPTION,
@@ -125,21 +148,29 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     commands = available()
     # A name may stand as an option's value too; loading one module too many is harmless.
-    chosen = [name for name in commands if name in arguments]
-    for name in chosen or commands:
-        command = load(commands[name])
-        subparser = subparsers.add_parser(
-            name,
-            help=command.HELP,
-            description=command.HELP,
-            epilog=getattr(command, "EPILOG", None),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        command.add_arguments(subparser)
-        _add_settings(subparser)
-        subparser.set_defaults(command_module=command)
+    named = set(commands) & set(arguments)
+    for name, module in commands.items():
+        if name in named:
+            _add_command(subparsers.add_parser, name, load(module))
+        else:
+            subparsers.add_parser(name, help=help_of(module))
     return parser
+
+
+def _add_command(
+    add_parser: Callable[..., argparse.ArgumentParser], name: str, command: Command
+) -> None:
+    parser = add_parser(
+        name,
+        help=command.HELP,
+        description=command.HELP,
+        epilog=getattr(command, "EPILOG", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    _add_settings(parser)
+    parser.set_defaults(command_module=command)
 
 
 _SETTINGS: dict[str, dict[str, Any]] = {

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     ssl_cafile: Path | None = None
-    connect_timeout_s: float = Field(default=8.0, gt=0, description="Give up on a silent broker.")
+    connect_timeout_s: float = Field(default=6.0, gt=0, description="Give up on a silent broker.")
     embedded: bool = Field(default=False, description="The broker is the embedded one (Tansu).")
 
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")

@@ -279,6 +279,27 @@ def check_topics(settings: Settings, extra: Sequence[Topic] = ()) -> list[Proble
     return compare(wanted, found, _replication(settings))
 
 
+def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
+    """Compares the topics that a role needs with what the broker has.
+
+    Args:
+        settings: Where, and how many partitions.
+        names: Topics without their prefix, for example `posts`.
+
+    Raises:
+        UserError: one is missing or has another number of partitions than the settings say.
+        BrokerError: the broker is not there, or will not say.
+    """
+    needed = {settings.topic(name) for name in names}
+    problems = [
+        problem
+        for problem in check_topics(settings)
+        if problem.topic in needed and problem.fault in (Fault.MISSING, Fault.PARTITIONS)
+    ]
+    if problems:
+        raise UserError("; ".join(str(problem) for problem in problems))
+
+
 def create_topics(
     settings: Settings, extra: Sequence[Topic] = (), recreate: Sequence[str] = ()
 ) -> list[str]:
@@ -432,19 +453,3 @@ def _wait_until_gone(admin: KafkaAdminClient, names: Sequence[str]) -> None:
                 "deletion: is `delete.topic.enable` off on the broker?"
             )
         time.sleep(0.1)
-
-
-def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Compares the topics that a role needs with what the broker has.
-
-    Raises:
-        UserError: one is missing or has another number of partitions than the settings say.
-    """
-    needed = {settings.topic(name) for name in names}
-    problems = [
-        problem
-        for problem in check_topics(settings)
-        if problem.topic in needed and problem.fault in (Fault.MISSING, Fault.PARTITIONS)
-    ]
-    if problems:
-        raise UserError("; ".join(str(problem) for problem in problems))

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -14,15 +14,9 @@ from models.errors import UserError
 from pipeline.embedded import EmbeddedBroker, find_binary
 from pipeline.settings import Settings
 from tests.support.kafka import Kafka, KafkaUnavailableError, open_kafka
+from tests.support.lacking import lack
 
 _serial = itertools.count(1)
-
-
-def _lack(reason: str) -> NoReturn:
-    """Skips; in CI, where everything is to be had, fails instead."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"in CI this is no reason to skip: {reason}", pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +35,7 @@ def kafka_or_reason() -> Iterator[Kafka | str]:
 def kafka(kafka_or_reason: Kafka | str) -> Kafka:
     """A real Apache Kafka, shared by the run; skips where there is none, and in CI fails."""
     if isinstance(kafka_or_reason, str):
-        _lack(kafka_or_reason)
+        lack(kafka_or_reason)
     return kafka_or_reason
 
 
@@ -51,7 +45,8 @@ def restartable_kafka(kafka: Kafka) -> Iterator[Kafka]:
     if not kafka.restartable:
         pytest.skip(f"this Kafka is not ours to restart: {kafka.origin}")
     yield kafka
-    kafka.restart()
+    if not kafka.running:
+        kafka.start()
 
 
 @pytest.fixture
@@ -78,7 +73,7 @@ def embedded() -> Iterator[EmbeddedBroker]:
     try:
         find_binary()
     except UserError as error:
-        _lack(str(error))
+        lack(str(error))
     with EmbeddedBroker() as broker:
         yield broker
 

@@ -79,6 +79,11 @@ class Kafka:
     def _check_alive(self) -> None:
         """Raises if it can no longer become ready."""
 
+    @property
+    def running(self) -> bool:
+        """Whether it runs, as far as we know."""
+        return True
+
     def kill(self) -> None:
         """Ends it without warning."""
         raise NotImplementedError("this Kafka is not ours to kill")
@@ -163,6 +168,10 @@ class JarKafka(Kafka):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.running
 
     @property
     def pid(self) -> int:

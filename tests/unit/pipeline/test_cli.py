@@ -37,6 +37,7 @@ def install(monkeypatch: pytest.MonkeyPatch):
 
     def install(run) -> None:
         monkeypatch.setattr(cli, "available", lambda: {"probe": "nowhere"})
+        monkeypatch.setattr(cli, "help_of", lambda module: "a command for tests")
         monkeypatch.setattr(cli, "load", lambda module: probe(run))
 
     return install
@@ -124,13 +125,18 @@ def test_a_wrong_call_ends_with_exit_code_2(install, arguments: list[str]) -> No
 
 def test_only_commands_that_exist_are_offered(capsys: pytest.CaptureFixture[str]) -> None:
     offered = cli.available()
-    assert {"topics"} <= set(offered) <= set(cli.COMMANDS)
+    assert {"topics", "check"} <= set(offered) <= set(cli.COMMANDS)
     with pytest.raises(SystemExit) as end:
         cli.main(["--help"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
     for name in cli.COMMANDS:
         assert (f"\n    {name} " in shown) == (name in offered), name
+
+
+def test_every_command_has_a_line_of_help_that_is_read_without_importing_it() -> None:
+    for name, module in cli.available().items():
+        assert cli.help_of(module), name
 
 
 def test_help_tells_the_exit_codes_and_gives_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +148,7 @@ def test_help_tells_the_exit_codes_and_gives_examples(capsys: pytest.CaptureFixt
 
 
 def test_the_list_of_commands_imports_nothing_heavy() -> None:
-    # What a command needs is imported in its `run`, so that the list comes at once.
+    # So that the list comes at once, whatever the commands need.
     program = (
         "import sys\n"
         "from pipeline import cli\n"

@@ -78,7 +78,7 @@ def test_on_a_platform_without_a_binary_it_says_so(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help exists on Linux alone")
-def test_it_dies_with_a_parent_that_is_killed() -> None:
+def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     program = (
         "import os, signal\n"
         "from pipeline.embedded import EmbeddedBroker\n"
@@ -88,13 +88,15 @@ def test_it_dies_with_a_parent_that_is_killed() -> None:
         "signal.pause()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # what the killed one leaves behind
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         watch = os.pidfd_open(pid)
         parent.send_signal(signal.SIGKILL)
-
         ended, _, _ = select.select([watch], [], [], 10)
         os.close(watch)
     assert ended, "the broker outlived its parent"

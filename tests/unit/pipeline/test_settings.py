@@ -99,3 +99,7 @@ def test_a_misspelt_variable_is_noticed() -> None:
 def test_each_field_has_a_variable_and_an_option() -> None:
     assert variable("posts_partitions") == "CZUJKA_POSTS_PARTITIONS"
     assert option("posts_partitions") == "--posts-partitions"
+
+
+def test_giving_up_on_a_broker_leaves_time_to_start_within_the_promised_ten_seconds() -> None:
+    assert Settings().connect_timeout_s <= 6
