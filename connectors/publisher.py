@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 MAX_UNACKNOWLEDGED = 20_000
 """Records that may be on their way; more wait, which slows the source down."""
 
-DELIVERY_TIMEOUT_S = 120.0
-"""A record that the broker has not taken by then is given up, and with it the run."""
-
 
 class _Future(Protocol):
     """What the producer gives for each record."""
@@ -54,6 +51,8 @@ class Target:
         idempotent: whether the broker knows idempotent producers; Kafka does, the embedded one
             does not.
         connect_timeout_s: a broker that does not answer within this is not there.
+        delivery_timeout_s: a record that is not taken within this is given up, and with it the
+            run.
         client_id: what the broker calls us in its log.
     """
 
@@ -63,6 +62,7 @@ class Target:
     partitions: int
     idempotent: bool = True
     connect_timeout_s: float = 8.0
+    delivery_timeout_s: float = 120.0
     client_id: str = "czujka-connector"
 
 
@@ -81,6 +81,7 @@ class Publisher:
         self._target = target
         self._sent: deque[_Future] = deque()
         self._failure: PublishError | None = None
+        self._longest_wait_s = target.delivery_timeout_s + 10.0
         limit_ms = int(target.connect_timeout_s * 1000)
         try:
             self._producer = KafkaProducer(
@@ -92,7 +93,8 @@ class Publisher:
                 allow_auto_create_topics=False,
                 bootstrap_timeout_ms=limit_ms,
                 max_block_ms=limit_ms,
-                delivery_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
+                request_timeout_ms=int(min(30.0, target.delivery_timeout_s / 2) * 1000),
+                delivery_timeout_ms=int(target.delivery_timeout_s * 1000),
                 linger_ms=20,
                 batch_size=65_536,
                 compression_type="gzip",
@@ -164,7 +166,7 @@ class Publisher:
         """
         self._stop_if_failed()
         try:
-            self._producer.flush(DELIVERY_TIMEOUT_S + 10.0)
+            self._producer.flush(self._longest_wait_s)
         except KafkaError as error:
             raise self._failed(error) from error
         while self._sent:
@@ -257,7 +259,7 @@ class Publisher:
         if sent.is_done and not sent.failed():
             return
         try:
-            sent.get(DELIVERY_TIMEOUT_S + 10.0)
+            sent.get(self._longest_wait_s)
         except KafkaError as error:
             raise self._failed(error) from error
 

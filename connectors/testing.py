@@ -92,7 +92,9 @@ class SourceContract(ABC):
         pages = self._pages(self.make(tmp_path))
         assert [page.final for page in pages] == [False] * (len(pages) - 1) + [True]
 
-    def test_from_any_cursor_the_rest_follows_and_nothing_else(self, tmp_path: Path) -> None:
+    def test_from_any_cursor_the_rest_follows_up_to_the_end_and_nothing_else(
+        self, tmp_path: Path
+    ) -> None:
         pages = self._pages(self.make(tmp_path))
         numbers = [n for n, page in enumerate(pages) if page.cursor is not None]
         assert numbers, "no page has a cursor"
@@ -100,6 +102,7 @@ class SourceContract(ABC):
             resumed = self._pages(self.make(tmp_path), pages[number].cursor)
             assert _posts(resumed) == _posts(pages[number + 1 :])
             assert _rejects(resumed) == _rejects(pages[number + 1 :])
+            assert resumed[-1].final
 
     def test_cursors_move_on_and_never_come_back(self, tmp_path: Path) -> None:
         cursors = [page.cursor for page in self._pages(self.make(tmp_path)) if page.cursor]
