@@ -8,7 +8,7 @@ source, by wrappers and by the runner.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class Page:
     rejects: tuple[Reject, ...] = ()
 
 
+Pages = AsyncGenerator[Page, None]
+"""An asynchronous generator of pages; whoever opens it closes it (``aclose``)."""
+
+
 class Source(Protocol):
     """Where posts come from.
 
@@ -67,10 +71,10 @@ class Source(Protocol):
         """Name of this instance: stands in `Post.source` and in heartbeats, and files cursors."""
         ...
 
-    def pages(self, cursor: str | None) -> AsyncIterator[Page]:
+    def pages(self, cursor: str | None) -> Pages:
         """All pages after a cursor, from the beginning (or the present) if it is None.
 
-        The iterator is closed (``aclose``) when the runner stops; what it opened, it closes then.
+        The generator is closed when the runner stops; what it opened, it closes then.
 
         Raises:
             RetryError, RateLimitedError, ConfigurationError, FatalError: see `connectors.errors`.

@@ -52,3 +52,7 @@ class ConfigurationError(ConnectorError, UserError):
 
 class FatalError(ConnectorError, UserError):
     """The connector must not go on; after a restart it begins at its last cursor."""
+
+
+class PublishError(FatalError):
+    """The broker did not take what it was given; nothing behind it was sent."""

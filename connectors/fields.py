@@ -114,18 +114,15 @@ def _first_of(columns: tuple[str, ...]) -> Getter:
 
 
 def _path(column: str) -> Getter:
-    if "." not in column:
+    """``a.b`` is the field ``b`` of the object ``a``, else a field that has a dot in its name."""
+    head, dot, rest = column.partition(".")
+    if not dot:
         return lambda record: record.get(column)
-    steps = column.split(".")
+    inner = _path(rest)
 
     def walk(record: Any) -> object:
-        if column in record:  # a plain key that has a dot in it
-            return record[column]
-        for step in steps:
-            if not isinstance(record, dict):
-                return None
-            record = record.get(step)
-        return record
+        part = record.get(head)
+        return inner(part) if isinstance(part, dict) else record.get(column)
 
     return walk
 

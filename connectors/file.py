@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import blake2b
@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, get_args
 
 import msgspec
 
-from connectors.base import RAW_LIMIT_BYTES, Page, Reject
+from connectors.base import RAW_LIMIT_BYTES, Page, Pages, Reject
 from connectors.errors import ConfigurationError, MalformedError
 from connectors.fields import FieldMap, PostBuilder
 from connectors.lines import Line, Row, open_lines, read_lines, read_rows, read_tabs
@@ -215,7 +215,7 @@ class FileSource:
         """Name of this instance."""
         return self._options.source
 
-    async def pages(self, cursor: str | None) -> AsyncIterator[Page]:
+    async def pages(self, cursor: str | None) -> Pages:
         """All pages after the cursor; reading is done beside the event loop."""
         pages = self.reader.pages(cursor)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:

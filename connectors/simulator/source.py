@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-from connectors.base import Page
+from connectors.base import Page, Pages
 from connectors.errors import ConfigurationError
 from connectors.ordering import paginate
 from connectors.simulator.arrivals import posts_of
@@ -46,7 +46,7 @@ class SimulatorSource:
         """Name of this instance."""
         return self._name
 
-    async def pages(self, cursor: str | None) -> AsyncIterator[Page]:
+    async def pages(self, cursor: str | None) -> Pages:
         """All pages after the cursor."""
         pages = simulate(self.story, self._name, cursor)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:

@@ -1,0 +1,224 @@
+"""Carries the pages of a source to the broker, and remembers how far it came.
+
+The order is what makes it lossless: posts, then the heartbeat that speaks of them; flush, and only
+then the cursor. Whatever is killed in between is published again after a restart, under the same
+ids, and counted once by those who read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from connectors.base import Page, Pages, Reject, Source
+from connectors.clock import Clock, WallClock
+from connectors.cursors import Cursors
+from connectors.errors import ConnectorError, PublishError, RateLimitedError, RetryError
+from connectors.metrics import ConnectorMetrics
+from models.post import EARLIEST_MS, Heartbeat, Post
+
+log = logging.getLogger(__name__)
+
+CURSOR_INTERVAL_S = 1.0
+"""The cursor is saved about that often, and at the end."""
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+"""Waits between attempts double from the first to the longest, each with jitter."""
+
+
+class Sink(Protocol):
+    """Where records go; `connectors.publisher.Publisher` is one. All methods may block."""
+
+    def post(self, post: Post) -> None:
+        """Takes a post."""
+        ...
+
+    def heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Takes a heartbeat, to stand behind all posts before it."""
+        ...
+
+    def dead_letter(self, reject: Reject, source: str) -> None:
+        """Takes what could not become a post."""
+        ...
+
+    def flush(self) -> None:
+        """Returns when everything is kept."""
+        ...
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run carried.
+
+    Attributes:
+        first_reject: the first record that could not become a post, to show to a person.
+        finished: the source gave its final page.
+    """
+
+    posts: int = 0
+    rejects: int = 0
+    heartbeats: int = 0
+    retries: int = 0
+    first_reject: Reject | None = None
+    finished: bool = False
+
+
+class Runner:
+    """Runs one source until it ends or is told to stop.
+
+    Args:
+        source: where pages come from.
+        sink: where records go.
+        cursors: where to go on.
+        metrics: counts what happens.
+        clock: tells when to save and how long to wait.
+        rng: jitter of the waits.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        cursors: Cursors,
+        metrics: ConnectorMetrics | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._cursors = cursors
+        self._metrics = metrics or ConnectorMetrics()
+        self._clock = clock or WallClock()
+        self._rng = rng or Random()
+        self._cursor: str | None = None
+        self._saved: str | None = None
+        self._saved_at_s = self._clock.monotonic_s()
+        self._failures = 0
+        self.totals = Totals()
+
+    async def run(self, stop: asyncio.Event) -> Totals:
+        """Carries pages until the source ends or `stop` is set; then flushes and saves.
+
+        Returns:
+            What was carried.
+
+        Raises:
+            PublishError: the broker did not take a record; the cursor stays where it was.
+            ConfigurationError, FatalError: from the source; what came before is saved.
+        """
+        self._cursor = self._saved = self._cursors.load(self._source.name)
+        while not (stop.is_set() or self.totals.finished):
+            try:
+                await self._carry(stop)
+            except RetryError as error:
+                wait_s = max(self._backoff_s(), error.after_s or 0.0)
+                await self._pause("broken", wait_s, error, stop)
+            except RateLimitedError as error:
+                wait_s = max(0.0, (error.until_ms - self._clock.now_ms()) / 1000)
+                await self._pause("rate-limited", wait_s, error, stop)
+            except PublishError:
+                raise
+            except ConnectorError:
+                await self._save()
+                raise
+        await self._save()
+        return self.totals
+
+    async def _carry(self, stop: asyncio.Event) -> None:
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            async with aclosing(self._source.pages(self._cursor)) as pages:
+                while (page := await _next_or_stop(pages, stopping)) is not None:
+                    await asyncio.to_thread(self._publish, page)
+                    self._failures = 0
+                    if page.cursor is not None:
+                        self._cursor = page.cursor
+                    if page.final:
+                        self.totals.finished = True
+                        return
+                    if self._clock.monotonic_s() - self._saved_at_s >= CURSOR_INTERVAL_S:
+                        await self._save()
+        finally:
+            stopping.cancel()
+
+    def _publish(self, page: Page) -> None:
+        source = self._source.name
+        for post in page.posts:
+            self._sink.post(post)
+        for op, count in Counter(post.op for post in page.posts).items():
+            self._metrics.posts.labels(source, op.value).inc(count)
+        for reject in page.rejects:
+            self._sink.dead_letter(reject, source)
+        self.totals.posts += len(page.posts)
+        if page.rejects:
+            self.totals.rejects += len(page.rejects)
+            self.totals.first_reject = self.totals.first_reject or page.rejects[0]
+            self._metrics.rejects.labels(source).inc(len(page.rejects))
+        if page.until_ms is None and not page.final:
+            return
+        until_ms = EARLIEST_MS if page.until_ms is None else page.until_ms
+        self._sink.heartbeat(
+            Heartbeat(
+                source=source, until_ms=until_ms, sent_ms=self._clock.now_ms(), final=page.final
+            )
+        )
+        self.totals.heartbeats += 1
+        self._metrics.heartbeats.labels(source).inc()
+        self._metrics.until.labels(source).set(until_ms / 1000)
+
+    async def _save(self) -> None:
+        """Flushes, and only then keeps the cursor."""
+        await asyncio.to_thread(self._sink.flush)
+        self._saved_at_s = self._clock.monotonic_s()
+        if self._cursor is not None and self._cursor != self._saved:
+            await asyncio.to_thread(self._cursors.save, self._source.name, self._cursor)
+            self._saved = self._cursor
+            self._metrics.cursor_saved.labels(self._source.name).set(self._clock.now_ms() / 1000)
+
+    async def _pause(
+        self, reason: str, wait_s: float, error: ConnectorError, stop: asyncio.Event
+    ) -> None:
+        await self._save()
+        log.warning("%s: %s; again in %.1f s", self._source.name, error, wait_s)
+        self._metrics.retries.labels(self._source.name, reason).inc()
+        self.totals.retries += 1
+        waits = [
+            asyncio.create_task(self._clock.sleep(wait_s)),
+            asyncio.create_task(stop.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _backoff_s(self) -> float:
+        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures, 16))
+        self._failures += 1
+        return longest_s * (0.5 + self._rng.random() / 2)
+
+
+async def _next_or_stop(pages: Pages, stopping: asyncio.Task[bool]) -> Page | None:
+    """The next page; None when it is time to stop.
+
+    Raises:
+        RetryError: the source ended without a final page.
+    """
+    waiting = asyncio.ensure_future(anext(pages, None))
+    try:
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return None
+        page = waiting.result()
+        if page is None:
+            raise RetryError("the source broke off")
+        return page
+    finally:
+        if not waiting.done():
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)

@@ -1,0 +1,287 @@
+"""`czujka connect` and `czujka replay`: posts from a source into the posts topic."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import logging
+import signal
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+from connectors.base import Source
+from connectors.catalog import CATALOG
+from connectors.cursors import Cursors, FileCursors, MemoryCursors
+from connectors.errors import ConnectorError
+from connectors.fields import FIELDS, FieldMap
+from connectors.file import FileOptions, FileSource, Format
+from connectors.metrics import ConnectorMetrics
+from connectors.ordering import REORDER_RECORDS
+from connectors.pacing import PacedSource, parse_speed
+from connectors.publisher import Publisher, Target
+from connectors.runner import Runner, Totals
+from connectors.simulator import SimulatorSource, Story, simulate
+from models.errors import UserError
+from models.post import encode
+from pipeline.client import connection_arguments, ensure_broker
+from pipeline.settings import Settings
+
+HELP = "publish posts from a source (file, simulator)"
+
+EPILOG = """\
+examples:
+  czujka connect --list                                    what there is, needs and costs
+  czujka connect file posts.jsonl.gz
+  czujka connect file tweets.csv --map text=body --map created_at=time --map author=user \\
+      --map native_id=tweet_id --platform x
+  czujka connect simulator --seed 7 --days 4 --speed 600 --story truth.json
+  czujka connect simulator --dump posts.jsonl.gz           into a file, without a broker
+
+A connector that was stopped goes on where it was; --from-start begins again."""
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+
+REPLAY_EPILOG = """\
+examples:
+  czujka replay posts.jsonl.gz                             as fast as possible
+  czujka replay posts.jsonl.gz --speed 600                 ten minutes in a second
+  czujka replay tweets.csv --speed 1 --map text=body --map created_at=time
+
+A replay always begins at the start of the file."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what to connect, and how."""
+    parser.add_argument(
+        "connector",
+        nargs="?",
+        metavar="NAME",
+        choices=[entry.name for entry in CATALOG],
+        help=", ".join(entry.name for entry in CATALOG),
+    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of the connector file")
+    parser.add_argument("--list", action="store_true", help="what there is, needs and costs")
+    parser.add_argument("--name", help="name of this instance (that of the connector)")
+    parser.add_argument("--from-start", action="store_true", help="forget how far it came before")
+    _add_speed(parser)
+    _add_file_arguments(parser)
+    group = parser.add_argument_group("simulator")
+    group.add_argument("--seed", type=int, default=1, help="the same seed gives the same posts (1)")
+    group.add_argument("--days", type=int, default=4, help="days of the story (4)")
+    group.add_argument(
+        "--start", type=date.fromisoformat, metavar="YYYY-MM-DD", help="first day (2026-11-04)"
+    )
+    group.add_argument("--story", type=Path, metavar="OUT", help="write what is true as JSON")
+    group.add_argument(
+        "--dump", type=Path, metavar="OUT", help="write posts there as JSON lines (.gz), and end"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Runs a connector until its source ends or it is told to stop."""
+    if args.list:
+        _print_catalog()
+        return EXIT_OK
+    if args.connector is None:
+        raise UserError("name a connector: see `czujka connect --list`")
+    name: str = args.name or args.connector
+    source: Source
+    if args.connector == "file":
+        if args.file is None:
+            raise UserError("name a file: czujka connect file FILE")
+        source = FileSource(args.file, _file_options(args, name))
+    else:
+        if args.file is not None:
+            raise UserError(f"the connector {args.connector} takes no file ({args.file})")
+        story = Story.plan(args.seed, args.days, **({"start": args.start} if args.start else {}))
+        if args.story is not None:
+            _write(args.story, story.to_json().encode())
+        if args.dump is not None:
+            return _dump(story, name, args.dump)
+        source = SimulatorSource(story, name)
+    cursors: Cursors = FileCursors(settings.state_dir / "cursors")
+    if args.from_start:
+        cursors = _Restarted(cursors)
+    return publish(source, args.speed, cursors, settings)
+
+
+def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `czujka replay`."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="posts: .csv, .tsv, .jsonl (.gz)")
+    parser.add_argument("--name", default="replay", help="name of the source in the posts (replay)")
+    _add_speed(parser)
+    _add_file_arguments(parser)
+
+
+def run_replay(args: argparse.Namespace, settings: Settings) -> int:
+    """Publishes a file from its start."""
+    source = FileSource(args.file, _file_options(args, args.name))
+    return publish(source, args.speed, MemoryCursors(), settings)
+
+
+def publish(source: Source, speed: str, cursors: Cursors, settings: Settings) -> int:
+    """Carries a source into the posts topic until it ends or SIGINT or SIGTERM comes.
+
+    Args:
+        source: where posts come from.
+        speed: as people write it, see `connectors.pacing.parse_speed`.
+        cursors: where to go on.
+        settings: where to publish.
+
+    Raises:
+        UserError: a setting is wrong, the broker or a topic is not there.
+    """
+    pace = parse_speed(speed)
+    if pace > 0:
+        source = PacedSource(source, pace)
+    # The client logs each of its attempts; a failure comes to us as an error, and is told once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    ensure_broker(settings)
+    metrics = ConnectorMetrics()
+    if settings.metrics_port:
+        try:
+            metrics.serve(settings.metrics_port, settings.host)
+        except OSError as error:
+            raise UserError(
+                f"metrics cannot listen on {settings.host}:{settings.metrics_port} "
+                f"({error.strerror}): set another CZUJKA_METRICS_PORT"
+            ) from error
+    began_s = time.monotonic()
+    try:
+        with Publisher(target(settings)) as publisher:
+            totals = asyncio.run(_run(Runner(source, publisher, cursors, metrics)))
+    except UserError:
+        raise
+    except ConnectorError as error:
+        print(f"czujka: {source.name}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return _report(source.name, totals, time.monotonic() - began_s)
+
+
+def target(settings: Settings) -> Target:
+    """Where the publisher publishes, by the settings."""
+    return Target(
+        connection=connection_arguments(settings),
+        posts_topic=settings.topic("posts"),
+        dead_letters_topic=settings.topic("dead-letters"),
+        partitions=settings.posts_partitions,
+        idempotent=not settings.embedded,
+        connect_timeout_s=settings.connect_timeout_s,
+    )
+
+
+async def _run(runner: Runner) -> Totals:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return await runner.run(stop)
+
+
+def _report(name: str, totals: Totals, seconds: float) -> int:
+    end = "ended" if totals.finished else "stopped"
+    print(
+        f"{name}: {end} after {seconds:.1f} s: {totals.posts} posts, {totals.rejects} rejects, "
+        f"{totals.heartbeats} heartbeats, {totals.retries} retries",
+        file=sys.stderr,
+    )
+    if totals.first_reject is not None:
+        first = totals.first_reject
+        print(f"first reject: {first.place}: {first.reason}", file=sys.stderr)
+        if totals.posts == 0 and totals.finished:
+            print("no record could be read: is the --map right?", file=sys.stderr)
+            return EXIT_FAILED
+    return EXIT_OK
+
+
+class _Restarted:
+    """Keeps cursors, but knows of none at first."""
+
+    def __init__(self, cursors: Cursors) -> None:
+        self._cursors = cursors
+
+    def load(self, source: str) -> str | None:
+        return None
+
+    def save(self, source: str, cursor: str) -> None:
+        self._cursors.save(source, cursor)
+
+
+def _add_speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--speed",
+        default="max",
+        metavar="N",
+        help="seconds of event time in a second: 1, 600, … (max: do not wait)",
+    )
+
+
+def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("file")
+    group.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help=f"which column is which field: {', '.join(FIELDS)}; in JSON a.b reaches into a",
+    )
+    group.add_argument("--format", choices=get_args(Format), help="if the name does not tell")
+    group.add_argument("--encoding", default="utf-8", help="of the text (utf-8)")
+    group.add_argument(
+        "--timezone", default="UTC", metavar="ZONE", help="of times that name none (UTC)"
+    )
+    group.add_argument("--platform", default="file", help="of posts that name none (file)")
+    group.add_argument(
+        "--reorder",
+        type=int,
+        default=REORDER_RECORDS,
+        metavar="N",
+        help=f"records held back to put them in the order of time ({REORDER_RECORDS})",
+    )
+
+
+def _file_options(args: argparse.Namespace, name: str) -> FileOptions:
+    try:
+        zone = ZoneInfo(args.timezone)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(
+            f"--timezone {args.timezone}: no such zone; write for example Europe/Warsaw"
+        ) from error
+    return FileOptions(
+        fields=FieldMap.parse(args.map),
+        source=name,
+        platform=args.platform,
+        format=args.format,
+        encoding=args.encoding,
+        zone=zone,
+        reorder=args.reorder,
+    )
+
+
+def _print_catalog() -> None:
+    rows = [("NAME", "WHAT", "NEEDS", "COSTS")]
+    rows += [(entry.name, entry.what, entry.needs, entry.costs) for entry in CATALOG]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for name, what, needs, costs in rows:
+        print(f"{name:{widths[0]}}  {what:{widths[1]}}  {needs:{widths[2]}}  {costs}")
+
+
+def _dump(story: Story, name: str, path: Path) -> int:
+    lines = [encode(post) for page in simulate(story, name) for post in page.posts]
+    content = b"\n".join(lines) + b"\n"
+    _write(path, gzip.compress(content, 6, mtime=0) if path.suffix == ".gz" else content)
+    print(f"{len(lines)} posts in {path}", file=sys.stderr)
+    return EXIT_OK
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from error
