@@ -281,6 +281,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_without_controls,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
@@ -293,7 +294,6 @@ def _templates() -> Environment:
         chance=wording.chance,
         moment=_moment,
         stretch=wording.stretch,
-        printable=printable,
         safe_link=views.safe_link,
         alert_href=views.alert_href,
     )
@@ -301,6 +301,11 @@ def _templates() -> Environment:
     environment.globals.update({name: getattr(wording, name) for name in words})
     environment.globals["lasted"] = views.lasted
     return environment
+
+
+def _without_controls(value: object) -> object:
+    """What every expression in a template passes through before it is escaped."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _moment(time: datetime | None) -> str:

@@ -41,6 +41,11 @@ class Changes:
         self._closing.set()
         self.announce()
 
+    @property
+    def followers(self) -> int:
+        """How many streams are open."""
+        return len(self._followers)
+
     async def events(self) -> AsyncIterator[str]:
         """The stream of one page: the version now, then each time that it changes."""
         woken = asyncio.Event()

@@ -13,6 +13,7 @@ from models.alert import CrisisAlert
 from pipeline.console.charts import Marker, mood_bar, volume_chart
 from pipeline.console.wording import figure
 from pipeline.ledger import BrandView, Ledger
+from pipeline.plaintext import printable
 
 SPARK_BUCKETS = 180
 SPARK_COLUMNS = 60
@@ -74,7 +75,7 @@ def brand_row(view: BrandView) -> BrandRow:
     if latest is not None:
         peak = max(point.mentions for point in points)
         label = (
-            f"{view.name}: {latest.mentions} mentions in the newest minute, "
+            f"{printable(view.name)}: {latest.mentions} mentions in the newest minute, "
             f"{figure(latest.expected)} expected, peak {peak} in {len(points)} minutes"
         )
     return BrandRow(
@@ -102,7 +103,7 @@ def alert_chart(ledger: Ledger, alert: CrisisAlert) -> AlertChart | None:
     moments = {"onset": alert.onset, "fired": alert.fired_at, "resolved": alert.resolved_at}
     markers = [Marker(at, name) for name, at in moments.items() if at is not None]
     peak = max(point.mentions for point in points)
-    label = f"Mentions a minute of {view.name} around the alert, peak {peak}"
+    label = f"Mentions a minute of {printable(view.name)} around the alert, peak {peak}"
     return AlertChart(
         drawing=volume_chart(points, label, CHART_COLUMNS, markers),
         start=datetime.fromtimestamp(points[0].bucket_ms / 1000, tz=alert.onset.tzinfo),
