@@ -212,7 +212,7 @@ class Feed:
                     part.topic,
                     part.partition,
                     record.offset,
-                    _why(error),
+                    reason_of(error),
                 )
             else:
                 if (brand := fold(self._ledger, content)) is not None:
@@ -270,7 +270,7 @@ def fold(ledger: Ledger, content: CrisisAlert | SeriesPoint | Erased) -> str | N
             return erased.brand if erased else None
 
 
-def _why(error: ValueError) -> str:
+def reason_of(error: ValueError) -> str:
     """The reason without the input: posts do not belong in a log."""
     if not isinstance(error, ValidationError):
         return str(error)

@@ -1,0 +1,315 @@
+"""The console's addresses: pages, their JSON, the stream of changes, and the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.alert import CrisisAlert
+from pipeline.console import views, wording
+from pipeline.console.changes import Changes
+from pipeline.ledger import BrandView, Ledger
+from pipeline.plaintext import printable
+
+FOLDER = Path(__file__).parent
+FIRING_SHOWN = 50
+PENDING_SHOWN = 10
+RESOLVED_SHOWN = 10
+PAGE_ROWS = 100
+MAX_API_ROWS = 1000
+STATUSES = ("firing", "pending", "resolved")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Source(Protocol):
+    """Where the ledger gets its records from, as far as the pages speak of it."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers."""
+        ...
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether history has been read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What every answer draws on."""
+
+    ledger: Ledger
+    changes: Changes
+    source: Source
+
+
+def create_app(ledger: Ledger, changes: Changes, source: Source) -> Starlette:
+    """The application, reading from a ledger that others keep up to date."""
+    console = Console(ledger, changes, source)
+    pages = _Pages(console)
+    api = _Api(console)
+    return Starlette(
+        routes=[
+            Route("/", pages.overview),
+            Route("/alerts", pages.alerts),
+            Route("/alerts/{alert_id:path}", pages.alert),
+            Route("/events", _events(changes)),
+            Route("/api/brands", api.brands),
+            Route("/api/alerts", api.alerts),
+            Route("/api/alerts/{alert_id:path}", api.alert),
+            Route("/healthz", _probe(lambda: True)),
+            Route("/readyz", _probe(lambda: source.caught_up)),
+            Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
+        ],
+        middleware=[Middleware(_GuardHeaders)],
+        exception_handlers={HTTPException: pages.failure},
+    )
+
+
+class _GuardHeaders:
+    """Tells browsers to load nothing from elsewhere and to run nothing that stands in a page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self._app(scope, receive, send_guarded)
+
+
+class _Pages:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._templates = _templates()
+        self._overview: tuple[tuple[int, bool, bool], str] | None = None
+
+    async def overview(self, request: Request) -> Response:
+        """Who needs attention, every brand by urgency, what was resolved lately.
+
+        Rendered once for each state of the ledger, however many look at it.
+        """
+        ledger, source = self._console.ledger, self._console.source
+        state = (ledger.version, source.connected, source.caught_up)
+        if self._overview is None or self._overview[0] != state:
+            self._overview = (state, self._render_overview())
+        return HTMLResponse(self._overview[1])
+
+    def _render_overview(self) -> str:
+        ledger = self._console.ledger
+        firing, pending, resolved = (ledger.alerts(status) for status in STATUSES)
+        return self._render(
+            "overview.html",
+            firing=firing[:FIRING_SHOWN],
+            firing_left_out=len(firing) - FIRING_SHOWN,
+            pending=pending[:PENDING_SHOWN],
+            pending_left_out=len(pending) - PENDING_SHOWN,
+            resolved=resolved[:RESOLVED_SHOWN],
+            rows=[views.brand_row(view) for view in ledger.brands()],
+        )
+
+    async def alerts(self, request: Request) -> Response:
+        """Every alert in memory, a page at a time."""
+        page = _whole(request, "page", least=1, otherwise=1)
+        alerts = self._console.ledger.alerts()
+        last = max(1, -(-len(alerts) // PAGE_ROWS))
+        if page > last:
+            raise HTTPException(404, f"There are {last} pages of alerts.")
+        start = (page - 1) * PAGE_ROWS
+        return self._page(
+            "alerts.html",
+            alerts=alerts[start : start + PAGE_ROWS],
+            total=len(alerts),
+            page=page,
+            last=last,
+        )
+
+    async def alert(self, request: Request) -> Response:
+        """All of one alert."""
+        alert = _find(self._console.ledger, request)
+        return self._page(
+            "alert.html",
+            alert=alert,
+            chart=views.alert_chart(self._console.ledger, alert),
+            platforms=views.shares(alert.platforms),
+            languages=views.shares(alert.languages),
+        )
+
+    async def failure(self, request: Request, error: Exception) -> Response:
+        """What was asked for is not there, or was asked for wrongly."""
+        assert isinstance(error, HTTPException)
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": error.detail}, error.status_code)
+        return self._page(
+            "failure.html", error.status_code, code=error.status_code, detail=error.detail
+        )
+
+    def _page(self, template: str, status: int = 200, **context: object) -> Response:
+        return HTMLResponse(self._render(template, **context), status)
+
+    def _render(self, template: str, **context: object) -> str:
+        ledger = self._console.ledger
+        return self._templates.get_template(template).render(
+            watermark=ledger.watermark,
+            firing_count=len(ledger.alerts("firing")),
+            connected=self._console.source.connected,
+            caught_up=self._console.source.caught_up,
+            **context,
+        )
+
+
+class _Api:
+    def __init__(self, console: Console) -> None:
+        self._ledger = console.ledger
+
+    async def brands(self, request: Request) -> Response:
+        """Every brand by urgency."""
+        watermark = self._ledger.watermark
+        return JSONResponse(
+            {
+                "watermark": watermark.isoformat() if watermark else None,
+                "brands": [_brand_json(view) for view in self._ledger.brands()],
+            }
+        )
+
+    async def alerts(self, request: Request) -> Response:
+        """Alerts by urgency; `status`, `brand`, `limit` and `offset` choose."""
+        statuses = request.query_params.getlist("status")
+        unknown = set(statuses) - set(STATUSES)
+        if unknown:
+            raise HTTPException(400, f"status is one of {', '.join(STATUSES)}")
+        limit = _whole(request, "limit", least=1, otherwise=PAGE_ROWS, most=MAX_API_ROWS)
+        offset = _whole(request, "offset", least=0, otherwise=0)
+        found = self._ledger.alerts(*statuses, brand=request.query_params.get("brand"))
+        chosen = found[offset : offset + limit]
+        return JSONResponse(
+            {"total": len(found), "alerts": [alert.model_dump(mode="json") for alert in chosen]}
+        )
+
+    async def alert(self, request: Request) -> Response:
+        """One alert, as it stands on the topic."""
+        alert = _find(self._ledger, request)
+        return Response(alert.encode(), media_type="application/json")
+
+
+def _find(ledger: Ledger, request: Request) -> CrisisAlert:
+    alert = ledger.alert(request.path_params["alert_id"])
+    if alert is None:
+        raise HTTPException(
+            404, "No such alert is in memory: it was erased, or is older than what is kept here."
+        )
+    return alert
+
+
+def _brand_json(view: BrandView) -> dict[str, object]:
+    return {
+        "brand": view.brand,
+        "name": view.name,
+        "state": view.state,
+        "severity": view.severity,
+        "open_alerts": [alert.alert_id for alert in view.open_alerts],
+        "latest": view.latest.model_dump(mode="json") if view.latest else None,
+    }
+
+
+def _whole(
+    request: Request, name: str, least: int, otherwise: int, most: int = 1_000_000_000
+) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
+        raise HTTPException(400, f"{name} is a whole number from {least} to {most}")
+    return int(text)
+
+
+def _events(changes: Changes) -> Callable[[Request], Awaitable[Response]]:
+    async def events(request: Request) -> Response:
+        return StreamingResponse(
+            changes.events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
+
+    return events
+
+
+def _probe(passes: Callable[[], bool]) -> Callable[[Request], Awaitable[Response]]:
+    async def probe(request: Request) -> Response:
+        return PlainTextResponse("ok\n") if passes() else PlainTextResponse("no\n", 503)
+
+    return probe
+
+
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_without_controls,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(
+        figure=wording.figure,
+        percentage=wording.percentage,
+        signed=wording.signed,
+        chance=wording.chance,
+        moment=_moment,
+        stretch=wording.stretch,
+        safe_link=views.safe_link,
+        alert_href=views.alert_href,
+    )
+    words: Sequence[str] = ("KINDS", "SEVERITIES", "STATUSES", "PHASES", "BRAND_STATES")
+    environment.globals.update({name: getattr(wording, name) for name in words})
+    environment.globals["lasted"] = views.lasted
+    return environment
+
+
+def _without_controls(value: object) -> object:
+    """What every expression in a template passes through before it is escaped."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moment(time: datetime | None) -> str:
+    """A point in time that machines can read too."""
+    if time is None:
+        return wording.NOTHING
+    return Markup('<time datetime="{}">{}</time>').format(time.isoformat(), wording.moment(time))

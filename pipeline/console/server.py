@@ -1,0 +1,71 @@
+"""Runs the console: a feed that keeps the ledger, and a server that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+
+from pipeline.console.app import create_app
+from pipeline.console.changes import Changes
+from pipeline.feed import Feed, News
+from pipeline.ledger import Ledger
+from pipeline.listening import listen, port_of
+from pipeline.metrics import CONSOLE_REGISTRY, FeedMetrics
+from pipeline.role import run_until
+from pipeline.settings import Settings
+
+SERIES_TAIL_RECORDS = 100_000
+SHUTDOWN_S = 3
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to the role, which has streams to end first."""
+        yield
+
+
+async def serve_console(settings: Settings, host: str, port: int, stop: asyncio.Event) -> None:
+    """Runs the console until `stop` is set.
+
+    Raises:
+        UserError: no broker, no topic, or no port.
+    """
+    ledger = Ledger()
+    changes = Changes(ledger)
+
+    def announce(news: Sequence[News]) -> None:
+        changes.announce()
+
+    listener = listen(host, port, "--port")
+    feed = Feed(settings, ledger, FeedMetrics(CONSOLE_REGISTRY), announce, SERIES_TAIL_RECORDS)
+    try:
+        await feed.open()
+        server = _Server(
+            uvicorn.Config(
+                create_app(ledger, changes, feed),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=SHUTDOWN_S,
+            )
+        )
+        print(f"console: http://{host}:{port_of(listener)}/", flush=True)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await run_until(stop, feed.run(), _end_of(serving))
+        finally:
+            changes.close()
+            server.should_exit = True
+            await serving
+    finally:
+        await feed.close()
+        listener.close()
+
+
+async def _end_of(task: asyncio.Task[None]) -> None:
+    await asyncio.shield(task)

@@ -1,0 +1,125 @@
+"""What the pages show of brands and alerts, ready for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlsplit
+
+from markupsafe import Markup
+
+from models.alert import CrisisAlert
+from pipeline.console.charts import Marker, mood_bar, volume_chart
+from pipeline.console.wording import figure
+from pipeline.ledger import BrandView, Ledger
+from pipeline.plaintext import printable
+
+SPARK_BUCKETS = 180
+SPARK_COLUMNS = 60
+CHART_COLUMNS = 240
+CHART_MARGIN = timedelta(minutes=60)
+MAX_SHARES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row of a small table of shares."""
+
+    name: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrandRow:
+    """A brand in the overview."""
+
+    view: BrandView
+    spark: Markup
+    mood: Markup
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChart:
+    """The minutes around an alert."""
+
+    drawing: Markup
+    start: datetime
+    end: datetime
+    peak: int
+
+
+def alert_href(alert_id: str) -> str:
+    """Address of an alert's page."""
+    return f"/alerts/{quote(alert_id, safe='')}"
+
+
+def safe_link(url: str | None) -> str | None:
+    """The address if a browser may be sent there; a script in disguise is none."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def brand_row(view: BrandView) -> BrandRow:
+    """A brand as the overview shows it."""
+    points = view.history[-SPARK_BUCKETS:]
+    latest = view.latest
+    label = ""
+    if latest is not None:
+        peak = max(point.mentions for point in points)
+        label = (
+            f"{printable(view.name)}: {latest.mentions} mentions in the newest minute, "
+            f"{figure(latest.expected)} expected, peak {peak} in {len(points)} minutes"
+        )
+    return BrandRow(
+        view=view,
+        spark=volume_chart(points, label, SPARK_COLUMNS),
+        mood=mood_bar(latest.rolling_sentiment if latest else None),
+        href=alert_href(view.open_alerts[0].alert_id) if view.open_alerts else None,
+    )
+
+
+def alert_chart(ledger: Ledger, alert: CrisisAlert) -> AlertChart | None:
+    """The brand's minutes around an alert, or None where they are no longer in memory."""
+    view = ledger.brand(alert.brand)
+    if view is None:
+        return None
+    start = alert.onset - CHART_MARGIN
+    end = (alert.resolved_at or ledger.watermark or alert.decided_at) + CHART_MARGIN
+    points = [
+        point
+        for point in view.history
+        if start.timestamp() * 1000 <= point.bucket_ms <= end.timestamp() * 1000
+    ]
+    if len(points) < 2 or points[0].bucket_ms > alert.onset.timestamp() * 1000:
+        return None
+    moments = {"onset": alert.onset, "fired": alert.fired_at, "resolved": alert.resolved_at}
+    markers = [Marker(at, name) for name, at in moments.items() if at is not None]
+    peak = max(point.mentions for point in points)
+    label = f"Mentions a minute of {printable(view.name)} around the alert, peak {peak}"
+    return AlertChart(
+        drawing=volume_chart(points, label, CHART_COLUMNS, markers),
+        start=datetime.fromtimestamp(points[0].bucket_ms / 1000, tz=alert.onset.tzinfo),
+        end=datetime.fromtimestamp(points[-1].bucket_ms / 1000, tz=alert.onset.tzinfo),
+        peak=peak,
+    )
+
+
+def shares(counts: Mapping[str, int]) -> list[Share]:
+    """The largest counts with their share of all, largest first."""
+    total = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [Share(name, count, count / total) for name, count in ordered[:MAX_SHARES] if total]
+
+
+def lasted(alert: CrisisAlert, watermark: datetime | None) -> timedelta:
+    """From the onset to the resolution, or to what is known up to now (event time)."""
+    end = alert.resolved_at or max(watermark or alert.decided_at, alert.decided_at)
+    return max(timedelta(0), end - alert.onset)

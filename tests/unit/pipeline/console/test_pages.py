@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import pytest
+from starlette.testclient import TestClient
+
+from models.alert import CrisisAlert
+from models.detection.base import Severity
+from pipeline.console.app import FOLDER, create_app
+from pipeline.console.changes import Changes
+from pipeline.console.views import alert_href
+from pipeline.ledger import Ledger
+from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, from_ms, series_point
+
+EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp'
+
+
+@dataclass
+class Source:
+    connected: bool = True
+    caught_up: bool = True
+
+
+def client(ledger: Ledger, source: Source | None = None) -> TestClient:
+    return TestClient(create_app(ledger, Changes(ledger), source or Source()))
+
+
+def ledger_of(*records: CrisisAlert) -> Ledger:
+    ledger = Ledger()
+    for record in records:
+        ledger.fold_alert(record)
+    return ledger
+
+
+class Tags(HTMLParser):
+    """What a browser would make of a page: its elements and their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+
+def evil_alert() -> CrisisAlert:
+    exhibit = {
+        "post": "x:1",
+        "created_at": from_ms(NOON_MS),
+        "platform": EVIL,
+        "author": EVIL,
+        "text": EVIL,
+        "language": EVIL,
+        "url": "javascript:alert(3)",
+        "p_negative": 0.9,
+    }
+    step = {
+        "owner": EVIL,
+        "severity": "error",
+        "runbook": "javascript:alert(4)",
+        "first_steps": [EVIL],
+        "holding_statement": {EVIL: EVIL},
+    }
+    evidence = {"statistic": 1, "threshold": 1, "p_chance": 0, "votes": {EVIL: 1}}
+    return crisis_alert(
+        brand=EVIL,
+        alert_id=EVIL,
+        brand_name=EVIL,
+        summary=EVIL,
+        reason=EVIL,
+        exhibits=[exhibit],
+        step=step,
+        evidence=evidence | {"baseline": {EVIL: 1}, "sentiment_model": EVIL},
+        platforms={EVIL: 1},
+        languages={EVIL: 1},
+    )
+
+
+@pytest.mark.parametrize("page", ["/", "/alerts", alert_href(EVIL)])
+def test_words_of_strangers_never_become_elements_attributes_or_links(page: str) -> None:
+    ledger = ledger_of(evil_alert())
+    ledger.fold_point(series_point(brand=EVIL, brand_name=EVIL))
+    answer = client(ledger).get(page)
+    assert answer.status_code == 200
+    assert "\u202e" not in answer.text
+    for tag, attributes in Tags(answer.text).elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        assert not (attributes.get("href") or "").startswith("javascript:")
+        if tag == "script":
+            assert attributes["src"] == "/static/console.js"
+        if tag == "img":
+            assert attributes["src"] == "/static/icon.svg"
+
+
+@pytest.mark.parametrize("path", ["/", "/alerts", "/nowhere", "/api/brands", "/static/console.css"])
+def test_every_answer_forbids_what_is_not_the_consoles_own(path: str) -> None:
+    headers = client(Ledger()).get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_of_ours_is_loaded_from_elsewhere() -> None:
+    for file in (FOLDER / "static").iterdir():
+        found = re.findall(r"https?://[^\s\"']+", file.read_text())
+        assert set(found) <= {"http://www.w3.org/2000/svg"}, file
+
+
+def test_brands_stand_by_urgency_with_their_figures() -> None:
+    ledger = Ledger(names={"nowa": "Nowa"})
+    ledger.fold_point(series_point(brand="calm", brand_name="Spokojna", coverage=0.5))
+    ledger.fold_point(series_point(brand="loud", brand_name="Głośna", mentions=99))
+    ledger.fold_alert(crisis_alert(brand="loud", brand_name="Głośna"))
+    page = client(ledger).get("/").text
+    table = page[page.index('class="brands"') :]
+    assert table.index("Głośna") < table.index("Spokojna") < table.index("Nowa")
+    assert "<b>99</b>" in table
+    assert "50\u202f%" in table
+    assert "Partly blind" in table
+    assert "No minute has closed yet" in table
+    assert "22 Feb 2015, 12:01" in page
+
+
+def test_a_firing_alert_says_what_where_since_when_how_far_and_what_to_do() -> None:
+    step = {"owner": "social-media", "severity": "error", "first_steps": ["Call the duty manager"]}
+    ledger = ledger_of(crisis_alert(brand_name="Orzeł Air", step=step, coverage=0.8))
+    ledger.fold_point(series_point(90))
+    page = client(ledger).get("/").text
+    for said in (
+        "(1) Czujka",
+        "Orzeł Air",
+        "Negative surge",
+        "Error",
+        "240",
+        "usually 42 (25–66)",
+        "84\u202f%",
+        "1.25\u202fM",
+        "1 h 31 min",
+        "coverage 80\u202f%",
+        "Call the duty manager",
+        "social-media",
+    ):
+        assert said in page
+
+
+def test_the_page_of_an_alert_shows_its_life_evidence_and_exhibits() -> None:
+    exhibit = {
+        "post": "bluesky:1",
+        "created_at": from_ms(NOON_MS),
+        "platform": "bluesky",
+        "text": "Znowu awaria",
+        "url": "https://example.org/1",
+        "p_negative": 0.97,
+    }
+    alert = crisis_alert(2, "resolved", exhibits=[exhibit], platforms={"bluesky": 3, "x": 1})
+    page = client(ledger_of(alert)).get(alert_href(alert.alert_id)).text
+    for said in ("Resolved", "Znowu awaria", 'href="https://example.org/1"', "75\u202f%", "10⁻⁹"):
+        assert said in page
+    assert "not in memory here" in page
+    assert "No step is planned" in page
+
+
+def test_the_page_of_an_alert_draws_its_minutes_while_they_are_in_memory() -> None:
+    alert = crisis_alert(2, "resolved", minute=30)
+    ledger = ledger_of(alert)
+    for minute in range(60):
+        ledger.fold_point(series_point(minute, mentions=minute))
+    page = client(ledger).get(alert_href(alert.alert_id)).text
+    assert re.findall(r'class="marker (\w+)"', page) == ["onset", "fired", "resolved"]
+    assert "peak 59 mentions a minute" in page
+
+
+def test_where_there_is_nothing_the_pages_say_what_to_do() -> None:
+    page = client(Ledger()).get("/").text
+    assert "No brand has been heard of" in page
+    assert "czujka connect NAME" in page
+    assert "czujka check" in page
+    assert "No alert yet" in client(Ledger()).get("/alerts").text
+
+
+def test_a_lost_broker_and_unread_history_are_said_so() -> None:
+    assert "broker does not answer" in client(Ledger(), Source(connected=False)).get("/").text
+    assert "Reading what happened before" in client(Ledger(), Source(caught_up=False)).get("/").text
+
+
+def test_the_overview_follows_the_ledger_and_the_source() -> None:
+    ledger, source = Ledger(), Source()
+    browser = client(ledger, source)
+    assert "Orzel Air" not in browser.get("/").text
+    ledger.fold_alert(crisis_alert())
+    assert "Orzel Air" in browser.get("/").text
+    source.connected = False
+    assert "broker does not answer" in browser.get("/").text
+
+
+def test_ten_thousand_open_alerts_make_pages_that_can_be_read() -> None:
+    ledger = Ledger()
+    for number in range(10_000):
+        ledger.fold_alert(crisis_alert(brand=f"b{number}"))
+    browser = client(ledger)
+    overview = browser.get("/").text
+    assert overview.count("<article") == 50
+    assert "9950 more are firing" in overview
+    assert browser.get("/alerts?page=100").text.count("<tr>") == 101
+    assert browser.get("/alerts?page=101").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1e3", "٣", "9" * 30, ""])
+def test_a_page_number_that_is_none_is_refused_in_words(page: str) -> None:
+    answer = client(Ledger()).get("/alerts", params={"page": page})
+    assert answer.status_code == 400
+    assert "page is a whole number" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/alerts/none", "/static/../app.py"])
+def test_what_is_not_there_is_a_page_that_leads_back(path: str) -> None:
+    answer = client(Ledger()).get(path)
+    assert answer.status_code == 404
+    assert 'href="/"' in answer.text
+
+
+def test_the_api_gives_brands_by_urgency_with_their_newest_minute() -> None:
+    ledger = ledger_of(crisis_alert(brand="loud"))
+    ledger.fold_point(series_point(brand="calm"))
+    answer = client(ledger).get("/api/brands").json()
+    assert answer["watermark"] == "2015-02-22T12:01:00+00:00"
+    assert [(b["brand"], b["state"]) for b in answer["brands"]] == [
+        ("loud", "firing"),
+        ("calm", "calm"),
+    ]
+    assert answer["brands"][0]["open_alerts"] == [crisis_alert(brand="loud").alert_id]
+    assert answer["brands"][1]["latest"]["mentions"] == 4
+
+
+def test_the_api_chooses_alerts_by_status_and_brand() -> None:
+    ledger = ledger_of(
+        crisis_alert(brand="a", severity=Severity.CRITICAL),
+        crisis_alert(0, "pending", brand="a", minute=5),
+        crisis_alert(1, "resolved", brand="b"),
+    )
+    api = client(ledger)
+
+    def chosen(query: str) -> list[str]:
+        return [alert["status"] for alert in api.get(f"/api/alerts?{query}").json()["alerts"]]
+
+    assert chosen("") == ["firing", "pending", "resolved"]
+    assert chosen("status=resolved&status=pending") == ["pending", "resolved"]
+    assert chosen("brand=a") == ["firing", "pending"]
+    assert chosen("limit=1&offset=1") == ["pending"]
+    assert api.get("/api/alerts?limit=1").json()["total"] == 3
+
+
+@pytest.mark.parametrize("query", ["status=lost", "limit=0", "limit=5000", "offset=-1"])
+def test_the_api_refuses_what_makes_no_sense(query: str) -> None:
+    answer = client(Ledger()).get(f"/api/alerts?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_the_api_gives_an_alert_as_it_stands_on_the_topic() -> None:
+    alert = crisis_alert()
+    api = client(ledger_of(alert))
+    assert (
+        CrisisAlert.model_validate_json(api.get(f"/api{alert_href(alert.alert_id)}").content)
+        == alert
+    )
+    assert api.get("/api/alerts/none").status_code == 404
+    assert "erased" in api.get("/api/alerts/none").json()["error"]
+
+
+def test_it_is_ready_when_history_is_read() -> None:
+    source = Source(caught_up=False)
+    probes = client(Ledger(), source)
+    assert (probes.get("/healthz").status_code, probes.get("/readyz").status_code) == (200, 503)
+    source.caught_up = True
+    assert probes.get("/readyz").status_code == 200
