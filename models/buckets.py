@@ -151,15 +151,6 @@ class Folder:
             for part in self._parts.values()
         )
 
-    @property
-    def held_entries(self) -> int:
-        """Tallies of buckets still open."""
-        return sum(
-            len(entries)
-            for part in self._parts.values()
-            for entries in [*part.open.values(), *part.closed.values()]
-        )
-
     def _close_one(self, bucket: int) -> ClosedBucket:
         tallies: dict[str, Tally] = {}
         coverage, sent_ms = 1.0, 0

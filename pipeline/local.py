@@ -6,6 +6,7 @@ The same code as in score and watch, over logs that are lists: the backtest runs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from aiokafka.partitioner import murmur2
 
@@ -43,7 +44,7 @@ class LocalRun:
             PartitionScorer(p, partitions, brands, sentiment, settings) for p in range(partitions)
         ]
         self._stages: list[PartitionStage[None]] = [
-            PartitionStage(lambda t=t: make_watch(t)) for t in range(brands.n_outputs)
+            PartitionStage(partial(make_watch, t)) for t in range(brands.n_outputs)
         ]
         self._next_offset = [0] * partitions
         self._since_cut = 0
@@ -100,4 +101,4 @@ class LocalRun:
 
 def partition_of_key(key: bytes, partitions: int) -> int:
     """Kafka's default partitioner, which the connectors' producer uses too."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
+    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions

@@ -262,9 +262,7 @@ def test_any_schedule_of_crashes_and_repeats_gives_the_undisturbed_result(seed, 
 
 def test_the_undisturbed_run_counts_every_post_once():
     world = undisturbed(3)
-    created = {
-        key for log in world.posts for key, value in log if b'"op":"create"' in value
-    }
+    created = {key for log in world.posts for key, value in log if b'"op":"create"' in value}
     counted = sum(json.loads(value)["mentions"] for value in world.series.values())
     repeats_beyond_the_window = counted - len(created)
     assert 0 <= repeats_beyond_the_window < 0.1 * len(created)
