@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.settings import Settings, load_settings, variable
+from pipeline.settings import Settings, load_settings
 
 BARE_COMMIT_INTERVAL_S = 0.05  # it is through in a second or two
 FAUST_COMMIT_INTERVAL_S = 0.5
@@ -54,13 +53,6 @@ CONTENDERS = (
         ("-m", "pipeline.cli", "score"),
     ),
 )
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Environment for a process with these settings."""
-    given = settings.model_dump(exclude_none=True, exclude_defaults=True, mode="json")
-    variables = {variable(name): str(value) for name, value in given.items()}
-    return dict(os.environ) | variables | {"OMP_NUM_THREADS": "1"}
 
 
 def consume_bare(settings: Settings) -> None:

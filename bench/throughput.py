@@ -28,11 +28,11 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 
-from bench.contenders import CONTENDERS, Contender, environment_of
+from bench.contenders import CONTENDERS, Contender
 from bench.stream import fill, write_watchlist
 from pipeline.child import Child
 from pipeline.client import connection_arguments
-from pipeline.settings import Settings
+from pipeline.settings import Settings, environment_of
 from pipeline.topics import create_topics
 from tests.support.kafka import Kafka, open_kafka
 
@@ -96,7 +96,8 @@ async def measure(
     log = OUT / f"{contender.role}.log"
     log.unlink(missing_ok=True)
     started = time.perf_counter()
-    child = Child([sys.executable, *contender.argv], log, environment_of(settings))
+    environment = dict(os.environ) | environment_of(settings) | {"OMP_NUM_THREADS": "1"}
+    child = Child([sys.executable, *contender.argv], log, environment)
     try:
         first: tuple[float, int, float | None] | None = None
         while True:

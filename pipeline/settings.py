@@ -155,6 +155,22 @@ def _problems(error: ValidationError, given: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Variables that give a child process these settings, passwords in clear.
+
+    Example:
+        >>> environment_of(Settings(app_id="sentry"))["CZUJKA_APP_ID"]
+        'sentry'
+    """
+    variables = {}
+    for field in settings.model_fields_set:
+        value = getattr(settings, field)
+        if value is not None:
+            shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+            variables[variable(field)] = str(shown)
+    return variables
+
+
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that look like a misspelt setting, with the setting that was likely meant.
 

@@ -6,7 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from models.errors import UserError
-from pipeline.settings import Settings, load_settings, option, unknown_variables, variable
+from pipeline.settings import (
+    Settings,
+    environment_of,
+    load_settings,
+    option,
+    unknown_variables,
+    variable,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +110,20 @@ def test_each_field_has_a_variable_and_an_option() -> None:
 
 def test_giving_up_on_a_broker_leaves_time_to_start_within_the_promised_ten_seconds() -> None:
     assert Settings().connect_timeout_s <= 6
+
+
+def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(
+        {
+            "bootstrap_servers": "kafka:9092",
+            "embedded": True,
+            "watchlist": "w.yaml",
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "sasl_username": "czujka",
+            "sasl_password": "hunter2",
+        }
+    )
+    for name, value in environment_of(settings).items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
