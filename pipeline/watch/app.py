@@ -79,10 +79,9 @@ class WatchStage:
         self._unsent: list[FutureMessage] = []
         self._table: StateTable = app.Table(
             STATE_TABLE,
-            key_type=bytes,
-            value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
+            schema=faust.Schema(
+                key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+            ),
             partitions=settings.tallies_partitions,
         )
         self._series = app.topic(
