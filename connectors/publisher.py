@@ -3,7 +3,8 @@
 The only place in `connectors` that knows Kafka. Order within a partition is the order of the
 calls, on any broker (`max_in_flight_requests_per_connection=1`), so a heartbeat stands behind the
 posts that it speaks of without a flush in between. Once a record was not taken, nothing more is
-sent: a heartbeat must not vouch for a post that is missing. See decision 060.
+sent: a heartbeat must not vouch for a post that is missing. Why this is enough:
+`docs/decisions/060-sources-and-order.md`.
 """
 
 from __future__ import annotations

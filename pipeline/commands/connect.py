@@ -26,10 +26,11 @@ from connectors.pacing import PacedSource, parse_speed
 from connectors.publisher import Publisher, Target
 from connectors.runner import Runner, Totals
 from connectors.simulator import SimulatorSource, Story, simulate
-from models.errors import UserError
+from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.post import encode
-from pipeline.client import connection_arguments, ensure_broker
+from pipeline.client import connection_arguments
 from pipeline.settings import Settings
+from pipeline.topics import refuse_unfit_topics
 
 HELP = "publish posts from a source (file, simulator)"
 
@@ -43,9 +44,6 @@ examples:
   czujka connect simulator --dump posts.jsonl.gz           into a file, without a broker
 
 A connector that was stopped goes on where it was; --from-start begins again."""
-
-EXIT_OK = 0
-EXIT_FAILED = 1
 
 REPLAY_EPILOG = """\
 examples:
@@ -142,7 +140,7 @@ def publish(source: Source, speed: str, cursors: Cursors, settings: Settings) ->
         source = PacedSource(source, pace)
     # The client logs each of its attempts; a failure comes to us as an error, and is told once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    ensure_broker(settings)
+    refuse_unfit_topics(settings, ("posts", "dead-letters"))
     metrics = ConnectorMetrics()
     if settings.metrics_port:
         try:

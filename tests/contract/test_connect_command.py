@@ -144,12 +144,25 @@ def test_a_broker_that_is_not_there_is_one_clear_line_and_exit_code_2(
             assert address in line
 
 
-def test_a_topic_with_another_number_of_partitions_is_exit_code_2(
-    options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "value", "topic"),
+    [("CZUJKA_POSTS_PARTITIONS", "5", "posts"), ("CZUJKA_TOPIC_PREFIX", "other.", "other.posts")],
+)
+def test_a_topic_that_is_missing_or_has_other_partitions_is_exit_code_2(
+    variable: str,
+    value: str,
+    topic: str,
+    options: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CZUJKA_POSTS_PARTITIONS", "5")
+    monkeypatch.setenv(variable, value)
+    if variable == "CZUJKA_TOPIC_PREFIX":
+        options = [option for option in options if not option.startswith("--topic-prefix")]
     assert cli.main(["connect", "simulator", "--days=1", *options]) == 2
-    assert "has 2 partitions, the settings say 5" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert topic in told
+    assert "czujka topics create" in told or "PARTITIONS" in told
 
 
 @pytest.mark.parametrize(

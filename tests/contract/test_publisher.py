@@ -17,6 +17,7 @@ from pipeline.commands.connect import target
 from pipeline.embedded import EmbeddedBroker
 from pipeline.settings import Settings
 from pipeline.topics import create_topics
+from tests.support.kafka import Kafka
 
 MakeSettings = Callable[..., Settings]
 PARTITIONS = 3
@@ -193,3 +194,31 @@ def test_when_the_broker_dies_the_loss_is_told_and_nothing_more_is_sent(topic_pr
     with pytest.raises(PublishError):
         publisher.heartbeat(a_heartbeat(3))
     publisher.close(1.0)
+
+
+@pytest.mark.integration
+def test_a_kafka_that_is_killed_and_comes_back_has_every_record_once_and_in_order(
+    restartable_kafka: Kafka, kafka_settings: MakeSettings
+) -> None:
+    settings = kafka_settings(posts_partitions=PARTITIONS)
+    create_topics(settings)
+    with Publisher(target(settings)) as publisher:
+        for number in range(3_000):
+            if number == 1_000:
+                restartable_kafka.kill()
+            if number == 2_000:
+                restartable_kafka.start()
+            publisher.post(a_post(number))
+            if number % 100 == 99:
+                publisher.heartbeat(a_heartbeat(number + 1))
+        publisher.flush()
+    rows = read(settings, "posts", 3_000 + 30 * PARTITIONS)
+    assert len(rows) == 3_000 + 30 * PARTITIONS
+    for partition in by_partition(rows):
+        times = []
+        for row in partition:
+            record = record_adapter.validate_json(row.value)
+            times.append(
+                record.until_ms if isinstance(record, Heartbeat) else record.created_ms + 0.5
+            )
+        assert times == sorted(times)
