@@ -13,7 +13,7 @@ from pipeline.console.changes import Changes
 from pipeline.feed import Feed, News
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
-from pipeline.metrics import CONSOLE_REGISTRY, FeedMetrics
+from pipeline.metrics import REGISTRY, FeedMetrics
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
@@ -41,7 +41,7 @@ async def serve_console(settings: Settings, host: str, port: int, stop: asyncio.
         changes.announce()
 
     listener = listen(host, port, "--port")
-    feed = Feed(settings, ledger, FeedMetrics(CONSOLE_REGISTRY), announce, SERIES_TAIL_RECORDS)
+    feed = Feed(settings, ledger, FeedMetrics(REGISTRY), announce, SERIES_TAIL_RECORDS)
     try:
         await feed.open()
         server = _Server(
