@@ -42,6 +42,17 @@ if TYPE_CHECKING:
 disable_created_metrics()  # type: ignore[no-untyped-call]
 # A `_created` series beside every counter would double what Prometheus stores.
 
+__all__ = [
+    "REGISTRY",
+    "CollectorRegistry",
+    "ExporterMetrics",
+    "FeedMetrics",
+    "MetricsServer",
+    "ScoreMetrics",
+    "WatchMetrics",
+    "serve_metrics",
+]
+
 REGISTRY = CollectorRegistry()
 """The registry of this process."""
 ProcessCollector(registry=REGISTRY)
