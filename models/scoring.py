@@ -87,7 +87,7 @@ class Counts:
     """What a worker did since it was last asked; for metrics."""
 
     records: int = 0
-    posts: int = 0
+    posts: Counter[str] = field(default_factory=Counter)  # by operation
     mentions: int = 0
     duplicates: int = 0
     late: int = 0
@@ -280,7 +280,7 @@ class PartitionScorer:
     def _take_post(
         self, offset: int, key: bytes | None, value: bytes, row: PostRow, mentions: _Mentions
     ) -> None:
-        self.counts.posts += 1
+        self.counts.posts[row.op.value] += 1
         if row.op != "create":
             self._take_change(row)
             return

@@ -10,7 +10,13 @@ from models.alert import CrisisAlert
 from models.series import SeriesPoint
 from pipeline.feed import ALERTS, SERIES, Erased, Feed, News
 from pipeline.ledger import Ledger
-from pipeline.metrics import EXPORTER_REGISTRY, ExporterMetrics, FeedMetrics, serve_metrics
+from pipeline.metrics import (
+    REGISTRY,
+    CollectorRegistry,
+    ExporterMetrics,
+    FeedMetrics,
+    serve_metrics,
+)
 from pipeline.role import Pulse, run_until
 from pipeline.settings import Settings
 
@@ -65,8 +71,14 @@ class Exporter:
             self._metrics.delay.labels(topic).observe(delay_s)
 
 
-async def export(
-    settings: Settings, host: str, port: int, max_brands: int, stop: asyncio.Event
+async def serve_exporter(
+    settings: Settings,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    max_brands: int,
+    registry: CollectorRegistry = REGISTRY,
 ) -> None:
     """Runs the exporter until `stop` is set.
 
@@ -74,15 +86,13 @@ async def export(
         UserError: no broker, no topic, or no port.
     """
     ledger = Ledger(history_buckets=HISTORY_BUCKETS)
-    exporter = Exporter(ledger, ExporterMetrics(EXPORTER_REGISTRY, max_brands), wall_ms)
-    feed = Feed(
-        settings, ledger, FeedMetrics(EXPORTER_REGISTRY), exporter.take, SERIES_TAIL_RECORDS
-    )
+    exporter = Exporter(ledger, ExporterMetrics(registry, max_brands), wall_ms)
+    feed = Feed(settings, ledger, FeedMetrics(registry), exporter.take, SERIES_TAIL_RECORDS)
     pulse = Pulse(STALLED_AFTER_S)
     server = serve_metrics(
         host,
         port,
-        registry=EXPORTER_REGISTRY,
+        registry=registry,
         healthy=pulse.beats,
         ready=lambda: feed.caught_up,
         option="--port",

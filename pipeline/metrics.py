@@ -5,8 +5,9 @@ few values by design; the only open-ended one is ``brand``, and `ExporterMetrics
 an age is of interest, the metric is a timestamp and the age is ``time() - metric``, which goes on
 growing when the process behind it hangs.
 
-Every role has a registry of its own, so that a process shows what it measures and no zeros of other
-roles. The server runs on a thread of its own, so that a blocked event loop can still be seen.
+One process has one registry (`REGISTRY`) and a role makes its metrics once, when it starts: so a
+process shows what it measures, and no zeros of other roles. The server runs on a thread of its own,
+so that a blocked event loop can still be seen.
 """
 
 from __future__ import annotations
@@ -41,156 +42,181 @@ if TYPE_CHECKING:
 disable_created_metrics()  # type: ignore[no-untyped-call]
 # A `_created` series beside every counter would double what Prometheus stores.
 
+__all__ = [
+    "REGISTRY",
+    "CollectorRegistry",
+    "ExporterMetrics",
+    "FeedMetrics",
+    "MetricsServer",
+    "ScoreMetrics",
+    "WatchMetrics",
+    "serve_metrics",
+]
 
-def _registry() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return registry
-
-
-SCORE_REGISTRY = _registry()
-WATCH_REGISTRY = _registry()
-EXPORTER_REGISTRY = _registry()
-CONSOLE_REGISTRY = _registry()
+REGISTRY = CollectorRegistry()
+"""The registry of this process."""
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
 
 BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DELAY_BUCKETS_S = (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800)
 """120 is among them: the objective is "posts decided within 120 s"."""
 
-# ---- score and watch
 
-# Records sent to `dead-letters`, by reason (a short fixed word). Read them there: each carries its
-# reason in full and where it came from.
-DEAD_LETTERS = Counter(
-    "czujka_dead_letters_total", "Records set aside, by reason.", ["reason"], registry=None
-)
-SCORE_REGISTRY.register(DEAD_LETTERS)
-WATCH_REGISTRY.register(DEAD_LETTERS)
+class ScoreMetrics:
+    """Of the score stage.
 
-# ---- score
+    Args:
+        registry: where they are registered.
+    """
 
-# Records taken from `posts`, heartbeats included. Flat while lag grows: score hangs; look at its
-# log, then restart it (it keeps no state).
-SCORE_RECORDS = Counter(
-    "czujka_score_records_total", "Records read from posts.", registry=SCORE_REGISTRY
-)
-# Posts among them. None while the platforms are busy: the connectors find nothing; check their
-# filters.
-SCORE_POSTS = Counter("czujka_score_posts_total", "Posts read.", registry=SCORE_REGISTRY)
-# Posts that matched a brand, once for each brand. None with posts flowing: the watchlist matches
-# nothing; try it with `czujka check`.
-SCORE_MENTIONS = Counter(
-    "czujka_score_mentions_total", "Mentions of brands.", registry=SCORE_REGISTRY
-)
-# Posts dropped because their id stood in the duplicate window. A burst follows each reconnect of a
-# connector; a steady share means that two connectors read the same source.
-SCORE_DUPLICATES = Counter(
-    "czujka_score_duplicates_total", "Posts dropped as duplicates.", registry=SCORE_REGISTRY
-)
-# Mentions of buckets that had closed already. A steady share: raise CZUJKA_LATENESS_S.
-SCORE_LATE = Counter(
-    "czujka_score_late_total", "Mentions of closed buckets.", registry=SCORE_REGISTRY
-)
-# Posts dated ahead of their connector's clock. Any: a platform's or a connector's clock is wrong.
-SCORE_CLOCK_AHEAD = Counter(
-    "czujka_score_clock_ahead_total", "Posts dated in the future.", registry=SCORE_REGISTRY
-)
-# Blocks of `posts` finished and committed. Slower than records / block size: a partition is stuck.
-SCORE_BLOCKS = Counter(
-    "czujka_score_blocks_total", "Blocks finished and committed.", registry=SCORE_REGISTRY
-)
-# Frames sent to `tallies`. None for a minute while posts flow: the broker refuses writes.
-SCORE_FRAMES = Counter(
-    "czujka_score_frames_total", "Frames sent to tallies.", registry=SCORE_REGISTRY
-)
-# Records not yet read, by partition of `posts`. Growing: add a replica of score, up to the number
-# of partitions.
-SCORE_LAG_RECORDS = Gauge(
-    "czujka_score_lag_records",
-    "Records of posts not yet read.",
-    ["partition"],
-    registry=SCORE_REGISTRY,
-)
-# Seconds of work on one batch. Rising without larger batches: the machine is short of CPU.
-SCORE_BATCH_SECONDS = Histogram(
-    "czujka_score_batch_seconds",
-    "Work on one batch.",
-    buckets=BATCH_BUCKETS_S,
-    registry=SCORE_REGISTRY,
-)
-
-# ---- watch (Faust's own metrics stand beside these under their own prefix)
-
-# Frames taken from `tallies`. Flat while score sends: watch hangs or rebalances.
-WATCH_FRAMES = Counter(
-    "czujka_watch_frames_total", "Frames read from tallies.", registry=WATCH_REGISTRY
-)
-# Frames ignored because a newer one was known. A burst follows each restart (replay); a steady
-# share means that two score processes own one partition.
-WATCH_STALE_FRAMES = Counter(
-    "czujka_watch_stale_frames_total", "Frames older than known ones.", registry=WATCH_REGISTRY
-)
-# Frames that were deleted from `tallies` before watch came to read them. Any: buckets are
-# incomplete; raise the topic's retention, and find out why watch was away for so long.
-WATCH_LOST_FRAMES = Counter(
-    "czujka_watch_lost_frames_total", "Frames gone before they were read.", registry=WATCH_REGISTRY
-)
-# Assignments of partitions. More than one or two a deployment: workers come and go, or stall
-# beyond their session.
-WATCH_REBALANCES = Counter(
-    "czujka_watch_rebalances_total", "Assignments of partitions.", registry=WATCH_REGISTRY
-)
-# Brands in frames that the watchlist of watch does not know. Above 0: score and watch run with
-# different watchlists; roll out the same one to both.
-WATCH_UNKNOWN_BRANDS = Gauge(
-    "czujka_watch_unknown_brands", "Brands not in the watchlist.", registry=WATCH_REGISTRY
-)
-# Buckets closed, over all partitions. Below one a minute and partition in a live run: a watermark
-# stands still; look for a silent connector.
-WATCH_BUCKETS = Counter(
-    "czujka_watch_buckets_closed_total", "Minutes closed.", registry=WATCH_REGISTRY
-)
-# Revisions sent to `alerts`. Many with few brands: one flaps; look at its baseline.
-WATCH_ALERTS = Counter(
-    "czujka_watch_alerts_sent_total", "Alert revisions sent.", registry=WATCH_REGISTRY
-)
-# Seconds to write a checkpoint. Near CZUJKA_CHECKPOINT_INTERVAL_S: fewer brands a worker, or a
-# longer interval.
-WATCH_CHECKPOINT_SECONDS = Histogram(
-    "czujka_watch_checkpoint_seconds",
-    "Time to write a checkpoint.",
-    buckets=BATCH_BUCKETS_S,
-    registry=WATCH_REGISTRY,
-)
-# Wall clock of the last checkpoint, by partition of `tallies`. `time() - this` beyond minutes: a
-# crash now replays that much; look for a broker that refuses the changelog.
-WATCH_CHECKPOINT_TIMESTAMP = Gauge(
-    "czujka_watch_checkpoint_timestamp_seconds",
-    "When state was last written.",
-    ["partition"],
-    registry=WATCH_REGISTRY,
-)
-# Frames folded but not yet acknowledged, by partition. Growing without bound: buckets do not close.
-WATCH_HELD_FRAMES = Gauge(
-    "czujka_watch_held_frames",
-    "Frames not yet acknowledged.",
-    ["partition"],
-    registry=WATCH_REGISTRY,
-)
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        # Records taken from `posts`, heartbeats included. Flat while lag grows: score hangs;
+        # look at its log, then restart it (it keeps no state).
+        self.records = Counter(
+            "czujka_score_records_total", "Records read from posts.", registry=registry
+        )
+        # Posts among them, by op (create, update, delete, author-delete). None while the
+        # platforms are busy: the connectors find nothing; check their filters.
+        self.posts = Counter(
+            "czujka_score_posts_total", "Posts read, by operation.", ["op"], registry=registry
+        )
+        # Posts that matched a brand, once for each brand. None with posts flowing: the watchlist
+        # matches nothing; try it with `czujka check`.
+        self.mentions = Counter(
+            "czujka_score_mentions_total", "Mentions of brands.", registry=registry
+        )
+        # Posts dropped because their id stood in the duplicate window. A burst follows each
+        # reconnect of a connector; a steady share means that two connectors read the same source.
+        self.duplicates = Counter(
+            "czujka_score_duplicates_total", "Posts dropped as duplicates.", registry=registry
+        )
+        # Mentions of buckets that had closed already. A steady share: raise CZUJKA_LATENESS_S.
+        self.late = Counter(
+            "czujka_score_late_total", "Mentions of closed buckets.", registry=registry
+        )
+        # Posts dated ahead of their connector's clock. Any: a platform's or a connector's clock
+        # is wrong.
+        self.future = Counter(
+            "czujka_score_future_total", "Posts dated in the future.", registry=registry
+        )
+        # Records sent to `dead-letters`, by reason (a short fixed word). Read them there: each
+        # carries its reason in full and where it came from.
+        self.dead_letters = Counter(
+            "czujka_score_dead_letters_total",
+            "Records set aside, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        # Blocks of `posts` finished and committed. Slower than records / block size: a partition
+        # is stuck.
+        self.blocks = Counter(
+            "czujka_score_blocks_total", "Blocks finished and committed.", registry=registry
+        )
+        # Frames sent to `tallies`. None for a minute while posts flow: the broker refuses writes.
+        self.frames = Counter(
+            "czujka_score_frames_total", "Frames sent to tallies.", registry=registry
+        )
+        # Records not yet read, by partition of `posts`. Growing: add a replica of score, up to
+        # the number of partitions.
+        self.lag = Gauge(
+            "czujka_score_lag_records",
+            "Records of posts not yet read.",
+            ["partition"],
+            registry=registry,
+        )
+        # Seconds of work on one batch. Rising without larger batches: the machine is short of CPU.
+        self.batch = Histogram(
+            "czujka_score_batch_seconds",
+            "Work on one batch.",
+            buckets=BATCH_BUCKETS_S,
+            registry=registry,
+        )
 
 
-# ---- exporter and console
+class WatchMetrics:
+    """Of the watch stage. Faust's own metrics stand beside them under their own prefix.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        # Frames taken from `tallies`. Flat while score sends: watch hangs or rebalances.
+        self.frames = Counter(
+            "czujka_watch_frames_total", "Frames read from tallies.", registry=registry
+        )
+        # Frames ignored because a newer one was known. A burst follows each restart (replay); a
+        # steady share means that two score processes own one partition.
+        self.stale_frames = Counter(
+            "czujka_watch_stale_frames_total", "Frames older than known ones.", registry=registry
+        )
+        # Frames that were deleted from `tallies` before watch came to read them. Any: buckets are
+        # incomplete; raise the topic's retention, and find out why watch was away for so long.
+        self.lost_frames = Counter(
+            "czujka_watch_lost_frames_total",
+            "Frames gone before they were read.",
+            registry=registry,
+        )
+        # Frames set aside as unreadable, by reason. After an upgrade: watch goes before score.
+        self.dead_letters = Counter(
+            "czujka_watch_dead_letters_total",
+            "Frames set aside, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        # Assignments of partitions. More than one or two a deployment: workers come and go, or
+        # stall beyond their session.
+        self.rebalances = Counter(
+            "czujka_watch_rebalances_total", "Assignments of partitions.", registry=registry
+        )
+        # Brands in frames that the watchlist of watch does not know. Above 0: score and watch run
+        # with different watchlists; roll out the same one to both.
+        self.unknown_brands = Gauge(
+            "czujka_watch_unknown_brands", "Brands not in the watchlist.", registry=registry
+        )
+        # Buckets closed, over all partitions. Below one a minute and partition in a live run: a
+        # watermark stands still; look for a silent connector.
+        self.buckets_closed = Counter(
+            "czujka_watch_buckets_closed_total", "Minutes closed.", registry=registry
+        )
+        # Revisions sent to `alerts`. Many with few brands: one flaps; look at its baseline.
+        self.alerts_sent = Counter(
+            "czujka_watch_alerts_sent_total",
+            "Alert revisions sent.",
+            ["kind", "severity", "status"],
+            registry=registry,
+        )
+        # Seconds to write a checkpoint. Near CZUJKA_CHECKPOINT_INTERVAL_S: fewer brands a worker,
+        # or a longer interval.
+        self.checkpoint = Histogram(
+            "czujka_watch_checkpoint_seconds",
+            "Time to write a checkpoint.",
+            buckets=BATCH_BUCKETS_S,
+            registry=registry,
+        )
+        # Wall clock of the last checkpoint. `time() - this` beyond minutes: a crash now replays
+        # that much; look for a broker that refuses the changelog.
+        self.checkpoint_timestamp = Gauge(
+            "czujka_watch_checkpoint_timestamp_seconds",
+            "When state was last written.",
+            registry=registry,
+        )
+        self.checkpoint_timestamp.set(math.nan)  # none yet: 0 would be an age of decades
+        # Frames folded but not yet acknowledged. Growing without bound: buckets do not close.
+        self.held_frames = Gauge(
+            "czujka_watch_held_frames", "Frames not yet acknowledged.", registry=registry
+        )
 
 
 class FeedMetrics:
     """Of the reading side that exporter and console share.
 
     Args:
-        registry: that of the role.
+        registry: where they are registered.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         # Records read, by topic. Flat for minutes on `series`: watch closes no buckets.
         self.records = Counter(
             "czujka_feed_records_total", "Records read.", ["topic"], registry=registry
@@ -220,7 +246,7 @@ class ExporterMetrics:
             even past this; nothing that fires is ever hidden.
     """
 
-    def __init__(self, registry: CollectorRegistry, max_brands: int) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY, max_brands: int = 1000) -> None:
         self._max_brands = max_brands
         self._shown: set[str] = set()
         # 1 while a crisis fires. Page on this; the console says what to do.
@@ -380,7 +406,7 @@ def serve_metrics(
     host: str,
     port: int,
     *,
-    registry: CollectorRegistry,
+    registry: CollectorRegistry = REGISTRY,
     healthy: Probe = lambda: True,
     ready: Probe = lambda: True,
     option: str = "--metrics-port",
@@ -390,7 +416,7 @@ def serve_metrics(
     Args:
         host: interface to listen on.
         port: 0 picks a free one.
-        registry: what ``/metrics`` shows: that of the role.
+        registry: what ``/metrics`` shows.
         healthy: ``/healthz`` answers 200 while this holds, else 503. Called on another thread.
         ready: the same for ``/readyz``.
         option: the command-line option that sets the port, for the message.

@@ -21,9 +21,9 @@ from models.errors import UserError
 from models.scoring import Brands, DeadLetter, PartitionScorer
 from models.sentiment.base import Scorer
 from models.tally import split_frame
-from pipeline import metrics
 from pipeline.assembly import score_settings
 from pipeline.client import connection_arguments, group_arguments, reach
+from pipeline.metrics import ScoreMetrics
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
 
@@ -58,6 +58,7 @@ class ScoreStage:
     settings: Settings
     brands: Brands
     sentiment: Scorer
+    metrics: ScoreMetrics
     readers: dict[TopicPartition, _Reader] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _last_commit_s: float = 0.0
@@ -114,7 +115,7 @@ class ScoreStage:
                         await self._take(reader, records, producer)
                         self._note_lag(consumer, tp, records[-1].offset)
                 if batch:
-                    metrics.SCORE_BATCH_SECONDS.observe(time.perf_counter() - started)
+                    self.metrics.batch.observe(time.perf_counter() - started)
                 await self._flush(producer)
                 await self._commit(consumer, force=False)
         async with self._lock:
@@ -137,7 +138,7 @@ class ScoreStage:
                 await self._send_frames(scorer, producer)
                 reader.commit = (scorer.block_end, scorer.memo())
                 scorer.next_block(offsets[taken])
-                metrics.SCORE_BLOCKS.inc()
+                self.metrics.blocks.inc()
             elif reader.dirty_since is None:
                 reader.dirty_since = time.monotonic()
             offsets, keys, values = offsets[taken:], keys[taken:], values[taken:]
@@ -173,7 +174,7 @@ class ScoreStage:
         ]
         for wait in waits:
             await wait
-        metrics.SCORE_FRAMES.inc(len(waits))
+        self.metrics.frames.inc(len(waits))
 
     async def _commit(self, consumer: AIOKafkaConsumer, force: bool) -> None:
         now = time.monotonic()
@@ -202,7 +203,7 @@ class ScoreStage:
         keys = {record.offset: record.key for record in records}
         waits = []
         for letter in letters:
-            metrics.DEAD_LETTERS.labels(reason=letter.reason).inc()
+            self.metrics.dead_letters.labels(reason=letter.reason).inc()
             headers = {
                 "reason": letter.reason,
                 "detail": letter.detail[:500],
@@ -237,16 +238,17 @@ class ScoreStage:
         end = consumer.highwater(tp)
         if end is not None:
             lag = max(0, end - offset - 1)
-            metrics.SCORE_LAG_RECORDS.labels(partition=str(tp.partition)).set(lag)
+            self.metrics.lag.labels(partition=str(tp.partition)).set(lag)
 
     def _export(self, scorer: PartitionScorer) -> None:
         counts = scorer.take_counts()
-        metrics.SCORE_RECORDS.inc(counts.records)
-        metrics.SCORE_POSTS.inc(counts.posts)
-        metrics.SCORE_MENTIONS.inc(counts.mentions)
-        metrics.SCORE_DUPLICATES.inc(counts.duplicates)
-        metrics.SCORE_LATE.inc(counts.late)
-        metrics.SCORE_CLOCK_AHEAD.inc(counts.clock_ahead)
+        self.metrics.records.inc(counts.records)
+        for op, count in counts.posts.items():
+            self.metrics.posts.labels(op=op).inc(count)
+        self.metrics.mentions.inc(counts.mentions)
+        self.metrics.duplicates.inc(counts.duplicates)
+        self.metrics.late.inc(counts.late)
+        self.metrics.future.inc(counts.clock_ahead)
 
     async def assign(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         """Makes readers for newly assigned partitions and seeks to where each must read from."""

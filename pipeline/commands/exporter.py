@@ -36,9 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until a signal."""
-    from pipeline.exporter import export
+    from pipeline.exporter import serve_exporter
     from pipeline.role import run_role
 
     host = args.host or settings.host
     port = args.port if args.port is not None else settings.metrics_port or DEFAULT_PORT
-    return run_role(lambda stop: export(settings, host, port, args.max_brands, stop))
+    return run_role(
+        lambda stop: serve_exporter(settings, host, port, stop, max_brands=args.max_brands)
+    )

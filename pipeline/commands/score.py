@@ -6,7 +6,7 @@ import argparse
 
 from models.sentiment import load_scorer
 from pipeline.assembly import make_brands, read_watchlist
-from pipeline.metrics import SCORE_REGISTRY, serve_metrics
+from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
 from pipeline.role import run_role
 from pipeline.score import ScoreStage
 from pipeline.settings import Settings
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until told to stop."""
     watchlist = read_watchlist(settings)
-    stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer())
+    stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
     if settings.metrics_port:
-        serve_metrics(settings.host, settings.metrics_port, registry=SCORE_REGISTRY)
+        serve_metrics(settings.host, settings.metrics_port, registry=REGISTRY)
     return run_role(stage.run)

@@ -7,7 +7,7 @@ import argparse
 from models.sentiment import load_scorer
 from pipeline.assembly import read_watchlist, watch_factory
 from pipeline.client import ensure_broker
-from pipeline.metrics import WATCH_REGISTRY, serve_metrics
+from pipeline.metrics import REGISTRY, WatchMetrics, serve_metrics
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
 from pipeline.watch.app import make_app, run_app
@@ -33,6 +33,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     ensure_broker(settings)
     refuse_unfit_topics(settings, ("tallies", "series", "alerts", "dead-letters"))
     if settings.metrics_port:
-        serve_metrics(settings.host, settings.metrics_port, registry=WATCH_REGISTRY)
+        serve_metrics(settings.host, settings.metrics_port, registry=REGISTRY)
     factory = watch_factory(watchlist, settings, load_scorer().version)
-    return run_app(make_app(settings, factory), settings)
+    return run_app(make_app(settings, factory, WatchMetrics()), settings)

@@ -13,7 +13,7 @@ from pipeline.console.changes import Changes
 from pipeline.feed import Feed, News
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
-from pipeline.metrics import CONSOLE_REGISTRY, FeedMetrics
+from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
@@ -28,7 +28,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve_console(settings: Settings, host: str, port: int, stop: asyncio.Event) -> None:
+async def serve_console(
+    settings: Settings,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    registry: CollectorRegistry = REGISTRY,
+) -> None:
     """Runs the console until `stop` is set.
 
     Raises:
@@ -41,7 +47,7 @@ async def serve_console(settings: Settings, host: str, port: int, stop: asyncio.
         changes.announce()
 
     listener = listen(host, port, "--port")
-    feed = Feed(settings, ledger, FeedMetrics(CONSOLE_REGISTRY), announce, SERIES_TAIL_RECORDS)
+    feed = Feed(settings, ledger, FeedMetrics(registry), announce, SERIES_TAIL_RECORDS)
     try:
         await feed.open()
         server = _Server(

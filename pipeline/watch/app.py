@@ -20,8 +20,8 @@ from faust.types import TP, EventT, FutureMessage, StreamT
 from models.errors import EXIT_FAILED, EXIT_OK
 from models.tally import decode_frame
 from models.watching import BrandWatch
-from pipeline import metrics
 from pipeline.client import ssl_context
+from pipeline.metrics import WatchMetrics
 from pipeline.settings import Settings
 from pipeline.topics import STATE_TABLE
 from pipeline.watch.checkpoint import (
@@ -72,7 +72,10 @@ class _Owned:
 class WatchStage:
     """Carries frames through the partitions' stages, and their outputs to `series` and `alerts`."""
 
-    def __init__(self, app: faust.App, settings: Settings, make_watch: MakeWatch) -> None:
+    def __init__(
+        self, app: faust.App, settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics
+    ) -> None:
+        self._metrics = metrics
         self._settings = settings
         self._make_watch = make_watch
         self._owned: dict[int, _Owned] = {}
@@ -102,7 +105,7 @@ class WatchStage:
             del self._owned[partition]
         for owned in self._owned.values():
             owned.checked = False
-        metrics.WATCH_REBALANCES.inc()
+        self._metrics.rebalances.inc()
         log.info("assigned partitions of tallies: %s", sorted(here))
 
     async def take(self, event: EventT) -> None:
@@ -117,8 +120,8 @@ class WatchStage:
         output = owned.stage.take(event, frame)
         await self._publish(output)
         if owned.stage.unknown_brands:
-            metrics.WATCH_UNKNOWN_BRANDS.set(len(owned.stage.unknown_brands))
-        metrics.WATCH_HELD_FRAMES.labels(partition=str(partition)).set(len(owned.stage))
+            self._metrics.unknown_brands.set(len(owned.stage.unknown_brands))
+        self._metrics.held_frames.set(sum(len(own.stage) for own in self._owned.values()))
         due = time.monotonic() - owned.saved_s >= self._settings.checkpoint_interval_s
         if due and owned.stage.worth_saving:
             await self._checkpoint(partition, owned)
@@ -141,7 +144,7 @@ class WatchStage:
                     manifest.next_offset,
                     offset - 1,
                 )
-                metrics.WATCH_LOST_FRAMES.inc(offset - manifest.next_offset)
+                self._metrics.lost_frames.inc(offset - manifest.next_offset)
             stage: PartitionStage[EventT] = PartitionStage(
                 lambda: self._make_watch(partition), checkpoint
             )
@@ -165,9 +168,9 @@ class WatchStage:
             log.info(
                 "alert %s #%d %s: %s", alert.alert_id, alert.revision, alert.status, alert.summary
             )
-        metrics.WATCH_FRAMES.inc()
-        metrics.WATCH_STALE_FRAMES.inc(output.stale)
-        metrics.WATCH_BUCKETS.inc(output.buckets)
+        self._metrics.frames.inc()
+        self._metrics.stale_frames.inc(output.stale)
+        self._metrics.buckets_closed.inc(output.buckets)
 
     async def _checkpoint(self, partition: int, owned: _Owned) -> None:
         """Outputs are out, then the state is in the changelog, then frames are acknowledged."""
@@ -187,12 +190,12 @@ class WatchStage:
         for event in settled:
             event.ack()
         owned.saved_s = time.monotonic()
-        metrics.WATCH_CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
-        metrics.WATCH_CHECKPOINT_TIMESTAMP.labels(partition=str(partition)).set_to_current_time()
+        self._metrics.checkpoint.observe(time.perf_counter() - started)
+        self._metrics.checkpoint_timestamp.set_to_current_time()
 
     async def _bury(self, event: EventT, reason: str) -> None:
         log.error("frame refused: %s", reason)
-        metrics.DEAD_LETTERS.labels(reason="invalid-frame").inc()
+        self._metrics.dead_letters.labels(reason="invalid-frame").inc()
         headers = {
             "reason": "invalid-frame",
             "detail": reason[:500],
@@ -209,12 +212,13 @@ class WatchStage:
         )
 
 
-def make_app(settings: Settings, make_watch: MakeWatch) -> faust.App:
+def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -> faust.App:
     """The Faust app, ready to be run by a worker.
 
     Args:
         settings: of the deployment.
         make_watch: see `MakeWatch`.
+        metrics: of this process.
     """
     app = faust.App(
         settings.group("watch"),
@@ -247,7 +251,7 @@ def make_app(settings: Settings, make_watch: MakeWatch) -> faust.App:
         producer_max_request_size=4 << 20,
         producer_request_timeout=60,
     )
-    stage = WatchStage(app, settings, make_watch)
+    stage = WatchStage(app, settings, make_watch, metrics)
     tallies = app.topic(
         settings.topic("tallies"),
         key_serializer="raw",
