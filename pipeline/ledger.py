@@ -41,6 +41,20 @@ FULL_COVERAGE = 0.995
 
 
 @dataclass(frozen=True, slots=True)
+class PastMinute:
+    """What is kept of a closed bucket, in a tenth of the memory that the record takes."""
+
+    bucket_ms: int
+    mentions: int
+    negative: float
+    sentiment: float | None
+    expected: float
+    low: float
+    high: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
 class BrandView:
     """What is known of one brand now.
 
@@ -51,6 +65,7 @@ class BrandView:
         severity: of its most severe firing alert, else of its pending one.
         open_alerts: pending and firing ones, most urgent first.
         history: closed buckets, oldest first.
+        latest: the newest of them, in full.
     """
 
     brand: str
@@ -58,12 +73,8 @@ class BrandView:
     state: BrandState
     severity: Severity | None
     open_alerts: tuple[CrisisAlert, ...]
-    history: tuple[SeriesPoint, ...]
-
-    @property
-    def latest(self) -> SeriesPoint | None:
-        """The newest closed bucket."""
-        return self.history[-1] if self.history else None
+    history: tuple[PastMinute, ...]
+    latest: SeriesPoint | None
 
     @property
     def urgency(self) -> tuple[float, ...]:
@@ -81,23 +92,40 @@ class BrandView:
 class _History:
     """The newest buckets of one brand, ascending."""
 
-    bucket_ms: list[int] = field(default_factory=list)
-    points: list[SeriesPoint] = field(default_factory=list)
+    minutes: list[PastMinute] = field(default_factory=list)
+    latest: SeriesPoint | None = None
 
     def put(self, point: SeriesPoint, most: int) -> bool:
         """Inserts or replaces; tells whether anything changed."""
-        at = bisect_left(self.bucket_ms, point.bucket_ms)
-        if at < len(self.points) and self.bucket_ms[at] == point.bucket_ms:
-            changed = self.points[at] != point
-            self.points[at] = point
-            return changed
-        if at == 0 and len(self.points) >= most:
+        minutes, minute = self.minutes, _past(point)
+        at = bisect_left(minutes, point.bucket_ms, key=attrgetter("bucket_ms"))
+        if at < len(minutes) and minutes[at].bucket_ms == point.bucket_ms:
+            is_newest = at == len(minutes) - 1
+            changed = minutes[at] != minute or (is_newest and self.latest != point)
+            minutes[at] = minute
+        elif at == 0 and len(minutes) >= most:
             return False
-        self.bucket_ms.insert(at, point.bucket_ms)
-        self.points.insert(at, point)
-        if len(self.points) > most:
-            del self.bucket_ms[0], self.points[0]
-        return True
+        else:
+            is_newest = at == len(minutes)
+            changed = True
+            minutes.insert(at, minute)
+            del minutes[:-most]
+        if is_newest:
+            self.latest = point
+        return changed
+
+
+def _past(point: SeriesPoint) -> PastMinute:
+    return PastMinute(
+        bucket_ms=point.bucket_ms,
+        mentions=point.mentions,
+        negative=point.negative,
+        sentiment=point.sentiment,
+        expected=point.expected,
+        low=point.low,
+        high=point.high,
+        coverage=point.coverage,
+    )
 
 
 class Ledger:
@@ -196,15 +224,16 @@ class Ledger:
         if brand not in self._names:
             return None
         history = self._series.get(brand)
-        points = tuple(history.points) if history else ()
+        latest = history.latest if history else None
         open_alerts = tuple(sorted_by_urgency(self._open_by_brand.get(brand, {}).values()))
         return BrandView(
             brand=brand,
             name=self._names[brand],
-            state=_state(open_alerts, points),
+            state=_state(open_alerts, latest),
             severity=open_alerts[0].severity if open_alerts else None,
             open_alerts=open_alerts,
-            history=points,
+            history=tuple(history.minutes) if history else (),
+            latest=latest,
         )
 
     def brands(self) -> list[BrandView]:
@@ -244,9 +273,9 @@ def crisis_levels(view: BrandView) -> dict[Kind, int]:
     return levels
 
 
-def _state(open_alerts: tuple[CrisisAlert, ...], points: tuple[SeriesPoint, ...]) -> BrandState:
+def _state(open_alerts: tuple[CrisisAlert, ...], latest: SeriesPoint | None) -> BrandState:
     if open_alerts:
         return "firing" if open_alerts[0].active else "pending"
-    if not points:
+    if latest is None:
         return "unknown"
-    return "blind" if points[-1].coverage < FULL_COVERAGE else "calm"
+    return "blind" if latest.coverage < FULL_COVERAGE else "calm"

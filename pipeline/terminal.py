@@ -24,7 +24,7 @@ from rich.text import Text
 from models.alert import CrisisAlert
 from models.series import SeriesPoint
 from pipeline.feed import News
-from pipeline.ledger import BrandView, Ledger
+from pipeline.ledger import BrandView, Ledger, PastMinute
 from pipeline.plaintext import one_line
 
 BRANDS_SHOWN = 12
@@ -175,7 +175,7 @@ class TerminalView:
         self._console.print(line, soft_wrap=True)
 
 
-def spark(points: Sequence[SeriesPoint], columns: int = SPARK_COLUMNS) -> str:
+def spark(points: Sequence[PastMinute], columns: int = SPARK_COLUMNS) -> str:
     """Volume as a row of blocks, oldest first, scaled to the largest.
 
     Example:

@@ -15,7 +15,7 @@ from math import ceil
 from markupsafe import Markup
 
 from models.detection.base import BUCKET_MS
-from models.series import SeriesPoint
+from pipeline.ledger import PastMinute
 
 WIDTH = 600
 HEIGHT = 100
@@ -40,7 +40,7 @@ class Marker:
     name: str
 
 
-def condense(points: Sequence[SeriesPoint], most: int) -> list[Column]:
+def condense(points: Sequence[PastMinute], most: int) -> list[Column]:
     """Draws together neighbouring buckets until at most `most` columns are left.
 
     Columns are aligned to the epoch, so that they do not jump about as time goes on. Volume and
@@ -50,7 +50,7 @@ def condense(points: Sequence[SeriesPoint], most: int) -> list[Column]:
         return []
     span = (points[-1].bucket_ms - points[0].bucket_ms) // BUCKET_MS + 1
     step_ms = max(1, ceil(span / max(1, most - 1))) * BUCKET_MS if span > most else BUCKET_MS
-    groups: dict[int, list[SeriesPoint]] = {}
+    groups: dict[int, list[PastMinute]] = {}
     for point in points:
         groups.setdefault(point.bucket_ms // step_ms * step_ms, []).append(point)
     return [
@@ -66,7 +66,7 @@ def condense(points: Sequence[SeriesPoint], most: int) -> list[Column]:
 
 
 def volume_chart(
-    points: Sequence[SeriesPoint], label: str, most: int, markers: Sequence[Marker] = ()
+    points: Sequence[PastMinute], label: str, most: int, markers: Sequence[Marker] = ()
 ) -> Markup:
     """Mentions a minute as a line over the expected band.
 

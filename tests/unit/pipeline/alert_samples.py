@@ -7,6 +7,7 @@ from typing import Any
 from models.alert import CrisisAlert, alert_id, from_ms
 from models.detection.base import BUCKET_MS, Kind, Phase, Severity
 from models.series import SeriesPoint
+from pipeline.ledger import Ledger, PastMinute
 
 NOON_MS = 1_424_606_400_000  # 22 February 2015, 12:00 UTC
 
@@ -30,6 +31,13 @@ def series_point(minute: int = 0, brand: str = "orzel-air", **changes: Any) -> S
         "coverage": 1,
     }
     return SeriesPoint.model_validate(values | changes)
+
+
+def past_minute(minute: int = 0, **changes: Any) -> PastMinute:
+    """The same as a ledger keeps it."""
+    ledger = Ledger()
+    ledger.fold_point(series_point(minute, **changes))
+    return ledger.brands()[0].history[0]
 
 
 def crisis_alert(

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import argparse
-from types import ModuleType
+import os
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
 
-from models.errors import UserError
-from pipeline.commands import console, exporter
 from pipeline.feed import ALERTS, SERIES, Erased, fold, read_record, reason_of
 from pipeline.ledger import Ledger
-from pipeline.settings import Settings
+from pipeline.listening import listen, port_of
 from tests.unit.pipeline.alert_samples import crisis_alert, series_point
 
 
@@ -63,13 +62,34 @@ def test_the_reason_names_the_field_and_keeps_the_words_of_posts_to_itself() -> 
     assert "secret" not in reason_of(caught.value)
 
 
-@pytest.mark.parametrize("command", [console, exporter])
-def test_a_broker_that_is_not_there_ends_the_command_with_one_line(
-    command: ModuleType,
-) -> None:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    settings = Settings(bootstrap_servers="127.0.0.1:1", connect_timeout_s=0.3)
-    with pytest.raises(UserError, match="no Kafka broker answered") as caught:
-        command.run(parser.parse_args(["--port", "0"]), settings)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("command", ["console", "exporter"])
+def test_a_broker_that_is_not_there_ends_the_command_with_one_line(command: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", command, "--port", "0"],
+        env=os.environ
+        | {"CZUJKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "CZUJKA_CONNECT_TIMEOUT_S": "0.3"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert "no Kafka broker answered" in line
+
+
+@pytest.mark.parametrize("command", ["console", "exporter"])
+def test_a_taken_port_ends_the_command_with_one_line(command: str) -> None:
+    with listen("127.0.0.1", 0, "--port") as taken:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", command, "--port", str(port_of(taken))],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "is taken" in line
+    assert "--port 0" in line

@@ -9,7 +9,7 @@ from models.detection.base import BUCKET_MS
 from pipeline.feed import News
 from pipeline.ledger import Ledger
 from pipeline.terminal import Happening, Progress, TerminalView, render, spark
-from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, series_point
+from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, past_minute, series_point
 
 EVIL = "[bold red]x[/] [/] \x1b[2J\x1b]0;t\x07 \u202eliver [link=http://e]"
 
@@ -116,7 +116,7 @@ def test_on_a_terminal_the_view_is_drawn_in_place() -> None:
 
 
 def test_the_spark_is_scaled_to_its_peak() -> None:
-    points = [series_point(m, mentions=n) for m, n in enumerate([0, 4, 8])]
+    points = [past_minute(m, mentions=n) for m, n in enumerate([0, 4, 8])]
     assert spark(points) == "▁▅█"
-    assert spark([series_point(0, mentions=0)]) == "▁"
-    assert len(spark([series_point(m) for m in range(500)], columns=10)) == 10
+    assert spark([past_minute(0, mentions=0)]) == "▁"
+    assert len(spark([past_minute(m) for m in range(500)], columns=10)) == 10

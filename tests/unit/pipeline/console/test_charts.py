@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models.alert import from_ms
 from models.detection.base import BUCKET_MS
 from pipeline.console.charts import HEIGHT, WIDTH, Marker, condense, mood_bar, volume_chart
-from tests.unit.pipeline.alert_samples import NOON_MS, series_point
+from tests.unit.pipeline.alert_samples import NOON_MS, past_minute
 
 
 def volumes(drawing: str) -> list[str]:
@@ -21,7 +21,7 @@ def volumes(drawing: str) -> list[str]:
     st.integers(2, 60),
 )
 def test_any_minutes_make_a_drawing_within_its_frame(counts: dict[int, int], most: int) -> None:
-    points = [series_point(m, mentions=n, high=n * 2, low=n / 2) for m, n in sorted(counts.items())]
+    points = [past_minute(m, mentions=n, high=n * 2, low=n / 2) for m, n in sorted(counts.items())]
     drawing = volume_chart(points, "label", most)
     for path in ElementTree.fromstring(drawing).iter("path"):
         for x, y in re.findall(r"([\d.]+) ([\d.]+)", path.attrib["d"]):
@@ -31,14 +31,14 @@ def test_any_minutes_make_a_drawing_within_its_frame(counts: dict[int, int], mos
 
 
 def test_a_label_is_text_and_never_markup() -> None:
-    drawing = volume_chart([series_point()], '"><script>alert(1)</script>', 10)
+    drawing = volume_chart([past_minute()], '"><script>alert(1)</script>', 10)
     assert ElementTree.fromstring(drawing).attrib["aria-label"] == '"><script>alert(1)</script>'
     assert "<script" not in drawing
 
 
 def test_a_gap_breaks_the_line() -> None:
-    together = volume_chart([series_point(m) for m in (0, 1, 2, 3)], "", 100)
-    apart = volume_chart([series_point(m) for m in (0, 1, 20, 21)], "", 100)
+    together = volume_chart([past_minute(m) for m in (0, 1, 2, 3)], "", 100)
+    apart = volume_chart([past_minute(m) for m in (0, 1, 20, 21)], "", 100)
     assert len(volumes(together)) == 1
     assert len(volumes(apart)) == 2
 
@@ -48,7 +48,7 @@ def test_without_minutes_there_is_no_drawing() -> None:
 
 
 def test_only_moments_within_the_drawing_are_marked() -> None:
-    points = [series_point(m) for m in range(10)]
+    points = [past_minute(m) for m in range(10)]
     moments = {"onset": -5, "fired": 4, "resolved": 50}
     markers = [Marker(from_ms(NOON_MS + m * BUCKET_MS), name) for name, m in moments.items()]
     assert re.findall(r'class="marker (\w+)"', volume_chart(points, "", 100, markers)) == ["fired"]
