@@ -13,7 +13,7 @@ from pipeline.console.changes import Changes
 from pipeline.feed import Feed, News
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
-from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics
+from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
@@ -47,13 +47,18 @@ async def serve_console(
         changes.announce()
 
     listener = listen(host, port, "--port")
+    metrics = None
     feed = Feed(settings, ledger, FeedMetrics(registry), announce, SERIES_TAIL_RECORDS)
     try:
+        if settings.metrics_port:
+            metrics = serve_metrics(host, settings.metrics_port, registry=registry)
         await feed.open()
         server = _Server(
             uvicorn.Config(
                 create_app(ledger, changes, feed),
                 log_config=None,
+                log_level="warning",
+                ws="none",
                 access_log=False,
                 lifespan="off",
                 server_header=False,
@@ -71,6 +76,8 @@ async def serve_console(
     finally:
         await feed.close()
         listener.close()
+        if metrics is not None:
+            metrics.close()
 
 
 async def _end_of(task: asyncio.Task[None]) -> None:
