@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +34,7 @@ from pipeline.settings import Settings, environment_of, load_settings
 from pipeline.terminal import Progress, TerminalView
 from pipeline.topics import create_topics
 
+READY_WITHIN_S = 60.0
 STORY_LIMIT_S = 180.0
 """A story that is not over by then never will be."""
 REFRESH_S = 0.25
@@ -134,7 +134,7 @@ def _on_crisis(
 class DemoOptions:
     """How to show it."""
 
-    speed: str = "max"
+    speed: str = "11520"  # four days in thirty seconds
     seed: int = 1
     days: int = 4
     watchlist: Path = Path("deploy/demo/watchlist.yaml")
@@ -148,7 +148,8 @@ class Demo:
 
     settings: Settings
     options: DemoOptions
-    folder: Path
+    folder: Path  # for this run alone
+    logs: Path
     children: dict[str, Child] = field(default_factory=dict)
 
     @property
@@ -181,6 +182,23 @@ class Demo:
                     f"{child.tail()}"
                 )
 
+    async def wait_until_ready(self) -> None:
+        """Waits until score and watch have their partitions, so that the story is seen live.
+
+        Raises:
+            UserError: one of them died, or is not ready in time.
+        """
+        deadline = time.monotonic() + READY_WITHIN_S
+        for role in ("score", "watch"):
+            while not await asyncio.to_thread(_answers, self._ports[role], "/readyz"):
+                self.check()
+                if time.monotonic() > deadline:
+                    raise UserError(
+                        f"{role} was not ready within {READY_WITHIN_S:.0f} s; the end of its log:\n"
+                        f"{self.children[role].tail()}"
+                    )
+                await asyncio.sleep(REFRESH_S)
+
     @property
     def console_address(self) -> str:
         """Where the pages are."""
@@ -200,16 +218,18 @@ class Demo:
             "CZUJKA_METRICS_PORT": str(self._ports[role]),
         }
         argv = [sys.executable, "-m", "pipeline.cli", role, *arguments]
-        child = Child(argv, self.folder / f"{role}.log", environment)
+        child = Child(argv, self.logs / f"{role}.log", environment)
         self.children[role] = stack.enter_context(child)
 
 
 def run_demo(options: DemoOptions) -> int:
     """Runs the demonstration; returns the exit code."""
     with ExitStack() as stack:
-        folder = stack.enter_context(_folder(options.keep_logs))
+        folder = stack.enter_context(_scratch())
+        logs = options.keep_logs or folder
+        logs.mkdir(parents=True, exist_ok=True)
         print("czujka: starting the broker and the roles …", flush=True)
-        broker = stack.enter_context(EmbeddedBroker(folder / "broker.log"))
+        broker = stack.enter_context(EmbeddedBroker(logs / "broker.log"))
         settings = load_settings(
             {
                 "bootstrap_servers": broker.bootstrap_servers,
@@ -218,10 +238,11 @@ def run_demo(options: DemoOptions) -> int:
                 "state_dir": folder / "state",
                 "console_port": free_port(),
                 "replication_factor": 1,
+                "flush_interval_s": 0.25,
             }
         )
         create_topics(settings)
-        demo = Demo(settings, options, folder)
+        demo = Demo(settings, options, folder, logs)
         demo.start_roles(stack)
         with contextlib.suppress(KeyboardInterrupt):
             return asyncio.run(_show(demo, stack))
@@ -229,11 +250,7 @@ def run_demo(options: DemoOptions) -> int:
 
 
 @contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept.resolve()
-        return
+def _scratch() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="czujka-demo-"))
     try:
         yield folder
@@ -248,6 +265,7 @@ async def _show(demo: Demo, stack: ExitStack) -> int:
         await feed.open()
         reading = asyncio.create_task(feed.run())
         try:
+            await demo.wait_until_ready()
             began_s = time.monotonic()
             demo.start_story(stack)
             truth = await _read_truth(demo)
@@ -278,9 +296,7 @@ async def _read_truth(demo: Demo) -> Truth:
 async def _until_over(
     demo: Demo, ledger: Ledger, view: TerminalView, meter: _Meter, reading: asyncio.Task[None]
 ) -> None:
-    deadline = time.monotonic() + STORY_LIMIT_S
-    if demo.options.speed != "max":
-        deadline = float("inf")
+    deadline = time.monotonic() + STORY_LIMIT_S if demo.options.exit_at_end else float("inf")
     last_minute_ms = meter.truth.to_ms - 2 * 60_000
     while ledger.watermark is None or ledger.watermark.timestamp() * 1000 < last_minute_ms:
         _raise_if_done(reading)
@@ -349,13 +365,22 @@ class _Meter:
         )
 
     def _count(self) -> int | None:
-        port = self.demo.metrics_port("connect")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
-                text = answer.read().decode()
-        except (urllib.error.URLError, OSError):
-            return None
-        return int(_total(text, "czujka_connector_posts"))
+        text = _fetch(self.demo.metrics_port("connect"), "/metrics")
+        return None if text is None else int(_total(text, "czujka_connector_posts"))
+
+
+def _answers(port: int, path: str) -> bool:
+    return _fetch(port, path) is not None
+
+
+def _fetch(port: int, path: str) -> str | None:
+    """What a role's metrics server says; None if it is not there or answers with an error."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=1) as answer:
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return None
 
 
 def _total(metrics: str, family: str) -> float:

@@ -63,6 +63,11 @@ class ScoreStage:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _last_commit_s: float = 0.0
 
+    @property
+    def ready(self) -> bool:
+        """Whether partitions are assigned and being read."""
+        return bool(self.readers)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set.
 

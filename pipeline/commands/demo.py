@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exit", action="store_true", help="end by itself when the story is over")
     parser.add_argument("--seed", type=int, default=1, help="of the story (1)")
     parser.add_argument("--days", type=int, default=4, help="days of the story (4)")
-    parser.add_argument(
-        "--speed", default="max", help="times faster than life, or max, the default"
-    )
+    parser.add_argument("--speed", default="11520", help="times faster than life, or max (11520)")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the roles' logs there")
 
 

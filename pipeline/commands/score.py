@@ -31,5 +31,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     watchlist = read_watchlist(settings)
     stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
     if settings.metrics_port:
-        serve_metrics(settings.host, settings.metrics_port, registry=REGISTRY)
+        serve_metrics(
+            settings.host, settings.metrics_port, registry=REGISTRY, ready=lambda: stage.ready
+        )
     return run_role(stage.run)

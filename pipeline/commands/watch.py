@@ -10,7 +10,7 @@ from pipeline.client import ensure_broker
 from pipeline.metrics import REGISTRY, WatchMetrics, serve_metrics
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
-from pipeline.watch.app import make_app, run_app
+from pipeline.watch.app import is_ready, make_app, run_app
 
 HELP = "watch brands: close minutes, run the detectors, raise alerts (Faust)"
 
@@ -32,7 +32,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     watchlist = read_watchlist(settings)
     ensure_broker(settings)
     refuse_unfit_topics(settings, ("tallies", "series", "alerts", "dead-letters"))
-    if settings.metrics_port:
-        serve_metrics(settings.host, settings.metrics_port, registry=REGISTRY)
     factory = watch_factory(watchlist, settings, load_scorer().version)
-    return run_app(make_app(settings, factory, WatchMetrics()), settings)
+    app = make_app(settings, factory, WatchMetrics())
+    if settings.metrics_port:
+        serve_metrics(
+            settings.host, settings.metrics_port, registry=REGISTRY, ready=lambda: is_ready(app)
+        )
+    return run_app(app, settings)

@@ -275,10 +275,20 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
     return app
 
 
+def is_ready(app: faust.App) -> bool:
+    """Whether the tables are recovered and no rebalance is under way."""
+    recovery = app.tables.recovery
+    return recovery is not None and recovery.completed.is_set() and not app.rebalancing
+
+
 def run_app(app: faust.App, settings: Settings) -> int:
     """Runs a worker until it is told to stop; returns the exit code."""
+    (settings.state_dir / "watch").mkdir(parents=True, exist_ok=True)
+    if settings.log_level == "INFO":
+        for name in ("faust", "mode", "aiokafka"):  # each start and stop of fifty services
+            logging.getLogger(name).setLevel(logging.WARNING)
     worker = faust.Worker(
-        app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False
+        app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
     )
     try:
         worker.execute_from_commandline()
