@@ -79,7 +79,10 @@ BLIND: Final = SURGE_AGE + N_SURGE
 RECENT_C: Final = BLIND + 1
 REACH_N: Final = RECENT_C + 1
 REACH_X: Final = REACH_N + 1
-N_CORE: Final = REACH_X + 1
+# Clumping of posts: squared differences of neighbouring slots, and what independent posts give.
+CLUMP_X: Final = REACH_X + 1
+CLUMP_W: Final = CLUMP_X + 1
+N_CORE: Final = CLUMP_W + 1
 
 SLOT_MIN: Final = 5
 N_SLOTS: Final = 20
@@ -111,4 +114,5 @@ OUT_SURGE: Final = 5
 OUT_COPY: Final = 6
 OUT_N: Final = 7
 OUT_H: Final = 8
-N_OUT: Final = 9
+OUT_USUAL: Final = 9
+N_OUT: Final = 10

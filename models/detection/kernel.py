@@ -28,31 +28,48 @@ SURGE_SIZES = np.array([1.0, 3.0, 9.0])
 CRISIS_NEGATIVE = 0.7
 """Share of negatives among the posts that a crisis adds."""
 
-LOCAL_DECAY = 0.5 ** (c.SLOT_MIN / 240.0)
+LOCAL_DECAY = 0.5 ** (c.SLOT_MIN / 150.0)
 WEEK_DECAY = 0.5 ** (1.0 / 4.0)
 LONG_DECAY = 0.5 ** (1.0 / (14 * 24 * 60.0))
 LONG_DECAY_HOUR = LONG_DECAY**60
+SLOT_LONG_DECAY = LONG_DECAY**c.SLOT_MIN
 RECENT_DECAY = math.exp(-1.0 / 30.0)
 SHORT_DECAY = math.exp(-1.0 / 10.0)
 
-LOCAL_PRIOR = 8.0
+LOCAL_PRIOR = 16.0
 SHARE_PRIOR = 40.0
 SEASON_PRIOR_MIN = 120.0
 DAY_PRIOR_MIN = 60.0
-DISPERSION_PRIOR, DISPERSION_PRIOR_W = 0.1, 200.0
-DRIFT_PRIOR, DRIFT_PRIOR_W = 0.0225, 24.0
-SWING_PRIOR, SWING_PRIOR_W = 0.04, 24.0
+DISPERSION_PRIOR = 0.1
+DISPERSION_PRIOR_W = 200.0
+DRIFT_PRIOR = 0.0225
+DRIFT_PRIOR_W = 8.0
+SWING_PRIOR = 0.04
+SWING_PRIOR_W = 8.0
+CLUMP_PRIOR_W = 50.0
+CLUMP_SLACK = 0.05
+CLUMP_PENALTY = 1.5
+"""Nats asked in addition, by log of the clumping, where posts are few."""
+SPARSE_PER_MIN = 2.0
 PROFILE_SD = 0.5
-LEVEL_MARGIN = 0.7
+LEVEL_MARGIN = 0.5
 """Standard deviations of the level by which the null's volume is shifted up."""
-MOOD_MARGIN = 1.5
+MOOD_MARGIN = 1.0
 """Standard deviations of the hourly mood by which the null's share is shifted up."""
 BETTER_MOOD = 0.5
 """A local mood better than the long run counts by this share: good news must not raise alarms."""
 SLUMP_FLOOR = 0.5
 """A local level below this share of the season counts as this: silence must not raise alarms."""
-BENIGN_GRACE = 3.0
-"""Nats by which the test against a benign burst may lag behind the other."""
+USUAL_CREDIT = 1.4
+"""Nats credited to the test against usual business: its margins make it err on the safe side."""
+BENIGN_CREDIT = 4.6
+BENIGN_CREDIT_SLOPE = 0.6
+"""Nats credited to the test against a benign burst, because bursts are rare; at one post a minute,
+and more for each tenfold, because few posts speak less reliably of the mood."""
+BENIGN_LEAD = math.exp(6.0)
+LEAK = 0.1
+"""Share of near-duplicates that may pass the duplicate check unseen; their mood proves nothing."""
+LEAK_SHARE = 0.5
 SURGE_FACTOR = 1.5
 MINUTE_CAP = 5.0
 """No minute's volume is worth more than this many nats: one spike is not a crisis."""
@@ -96,6 +113,39 @@ def swing_of(row: Floats) -> float:
     """Variance of the hourly logit share around its forecast."""
     v = (row[c.SWING_X] + SWING_PRIOR * SWING_PRIOR_W) / (row[c.SWING_W] + SWING_PRIOR_W)
     return float(max(v, 0.0025))
+
+
+@compile_loop
+def clumping_of(row: Floats) -> float:
+    """How many posts come as one: variance of slots over that of independent posts, at least 1.
+
+    Replies and shares come in clumps; a clump of k posts is worth about as much evidence as one.
+    """
+    excess = (row[c.CLUMP_X] + CLUMP_PRIOR_W) / (row[c.CLUMP_W] + CLUMP_PRIOR_W) - CLUMP_SLACK
+    return float(max(excess, 1.0))
+
+
+@compile_loop
+def _watch_clumps(row: Floats, ring: Any, slot: int) -> None:
+    """Compares two neighbouring stretches that ended: 5 minutes, or 30 where posts are few."""
+    width = 1
+    if level_of(row) < SPARSE_PER_MIN:
+        width = 6
+        if slot % 2 == 1:
+            return
+    newer, older, expected = 0.0, 0.0, 0.0
+    for k in range(width):
+        a = ring[(slot - 1 - k) % c.N_SLOTS]
+        b = ring[(slot - 1 - width - k) % c.N_SLOTS]
+        if a[c.RING_S] <= 0.0 or b[c.RING_S] <= 0.0:
+            return
+        newer += a[c.RING_N]
+        older += b[c.RING_N]
+        expected += a[c.RING_MU] + b[c.RING_MU]
+    usual = (newer + older + expected) / 2.0
+    usual += dispersion_of(row) * (newer**2 + older**2) / (c.SLOT_MIN * width)
+    row[c.CLUMP_X] = SLOT_LONG_DECAY * row[c.CLUMP_X] + min((newer - older) ** 2, 25.0 * usual)
+    row[c.CLUMP_W] = SLOT_LONG_DECAY * row[c.CLUMP_W] + usual
 
 
 @compile_loop
@@ -191,11 +241,14 @@ def _feed_local(row: Floats, slot: Any) -> None:
         return
     n = slot[c.RING_N]
     part = 1.0
-    limit = 3.0 * slot[c.RING_MU] + 6.0
+    limit = 2.0 * slot[c.RING_MU] + 6.0
     if row[c.AGE] > SETTLED_MIN and n > limit:
         part = limit / n
     row[c.LOCAL_N] = LOCAL_DECAY * row[c.LOCAL_N] + part * n
     row[c.LOCAL_S] = LOCAL_DECAY * row[c.LOCAL_S] + s
+    usual = 1.5 * slot[c.RING_MU] + 3.0
+    if row[c.AGE] > SETTLED_MIN and n > usual:
+        part = usual / n
     row[c.MOOD_N] = LOCAL_DECAY * row[c.MOOD_N] + part * n
     row[c.MOOD_H] = LOCAL_DECAY * row[c.MOOD_H] + part * slot[c.RING_H]
     row[c.MOOD_X] = LOCAL_DECAY * row[c.MOOD_X] + part * slot[c.RING_X]
@@ -206,6 +259,7 @@ def _feed_local(row: Floats, slot: Any) -> None:
 def _open_slot(row: Floats, ring: Any, slot: int, learns: bool) -> None:
     """Begins a slot of the ring: the one that left the guard band is learnt."""
     if learns:
+        _watch_clumps(row, ring, slot)
         if row[c.AGE] <= WARM_UP_MIN:
             _feed_local(row, ring[(slot - 1) % c.N_SLOTS])
         elif row[c.AGE] > WARM_UP_MIN + c.LAG_SLOTS * c.SLOT_MIN:
@@ -338,8 +392,7 @@ def step_rows(
         dispersion = dispersion_of(row)
         drift = drift_of(row)
         share = share_of(row, prior)
-        level_var = max(drift, 1.0 / (row[c.LOCAL_N] + LOCAL_PRIOR))
-        level_var += row[c.RATE_SD] * row[c.RATE_SD]
+        level_var = max(drift, 1.0 / (row[c.LOCAL_N] + LOCAL_PRIOR), row[c.RATE_SD] ** 2)
         seen = cov > BLIND_BELOW
         scale = cov if seen else 1.0
         mu = mu_full * scale
@@ -366,6 +419,11 @@ def step_rows(
             p_u = 1.0 / (1.0 + math.exp(-null_x))
             mu_u = season * max(g, SLUMP_FLOOR) * scale * common
             mu_u *= math.exp(LEVEL_MARGIN * math.sqrt(level_var))
+            leak = LEAK * copies[i]
+            if leak > 0.0:
+                p_u = (mu_u * p_u + leak * max(LEAK_SHARE, p_u)) / (mu_u + leak)
+                mu_u += leak
+            temper = 1.0 / clumping_of(row)
             unit = (0.5 * level_of(row) + 0.5 * mu_full) * scale
             testing = row[c.AGE] >= WARM_UP_MIN
 
@@ -398,7 +456,7 @@ def step_rows(
                             1.0 + dispersion * mu_u * (m - 1.0) / (1.0 + dispersion * mu_u)
                         )
                         volume = min(volume, MINUTE_CAP)
-                    gain = math.exp(min(mood[j] + volume, 60.0))
+                    gain = math.exp(min(temper * (mood[j] + volume), 60.0))
                     r = row[c.CRISIS + j]
                     age = row[c.AGE_1 + j]
                     age_2 = (row[c.AGE_2 + j] + 2.0 * age + r + 1.0) * gain
@@ -407,10 +465,19 @@ def step_rows(
                         age_2 *= CAP / ((1.0 + r) * gain)
                     row[c.CRISIS + j], row[c.AGE_1 + j] = r_new, age_new
                     row[c.AGE_2 + j] = age_2
-                    gain = math.exp(min(mood[j], 60.0))
+                    gain = math.exp(min(temper * mood[j], 60.0))
                     row[c.BENIGN + j], row[c.BENIGN_AGE + j] = _advance(
                         row[c.BENIGN + j], row[c.BENIGN_AGE + j], gain
                     )
+                # Without angry posts, volume alone is no evidence to be remembered: a giveaway
+                # must not leave a debt that its end is charged with.
+                most = (1.0 + mean_of(row, c.BENIGN, c.N_ALT)) * BENIGN_LEAD
+                for j in range(c.N_ALT):
+                    if row[c.CRISIS + j] > most:
+                        part = most / row[c.CRISIS + j]
+                        row[c.CRISIS + j] = most
+                        row[c.AGE_1 + j] *= part
+                        row[c.AGE_2 + j] *= part
                 mu_s = max(mu_u, season * scale) * SURGE_FACTOR
                 disp_s = 2.0 * dispersion
                 for j in range(c.N_SURGE):
@@ -420,7 +487,7 @@ def step_rows(
                     )
                     if widened[i]:
                         volume = min(volume, 0.0)
-                    gain = math.exp(min(volume, MINUTE_CAP))
+                    gain = math.exp(temper * min(volume, MINUTE_CAP))
                     row[c.SURGE + j], row[c.SURGE_AGE + j] = _advance(
                         row[c.SURGE + j], row[c.SURGE_AGE + j], gain
                     )
@@ -486,7 +553,11 @@ def step_rows(
 
         benign = math.log(mean_of(row, c.BENIGN, c.N_ALT) + LEAST)
         crisis = math.log(mean_of(row, c.CRISIS, c.N_ALT) + LEAST)
-        out[i, c.OUT_CRISIS] = min(crisis, benign + BENIGN_GRACE)
+        tenfold = min(max(math.log10(level_of(row)), -1.0), 1.0)
+        credit = BENIGN_CREDIT + BENIGN_CREDIT_SLOPE * tenfold
+        clumps = CLUMP_PENALTY * math.log(clumping_of(row)) * max(-tenfold, 0.0)
+        out[i, c.OUT_CRISIS] = min(crisis + USUAL_CREDIT, benign + credit) - clumps
+        out[i, c.OUT_USUAL] = crisis
         out[i, c.OUT_MOOD] = benign
         out[i, c.OUT_SURGE] = math.log(mean_of(row, c.SURGE, c.N_SURGE) + LEAST)
         out[i, c.OUT_COPY] = math.log(row[c.COPY_R] + LEAST)
