@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -81,6 +81,7 @@ class _State(msgspec.Struct, array_like=True):
     rolling: bytes
     recent: dict[str, list[tuple[int, Tally]]]
     lives: dict[str, dict[str, _Life]]  # by brand, by kind
+    ended: dict[str, dict[str, int]] = {}  # when the last life ended; by brand, by kind
 
 
 _state_decoder = msgspec.msgpack.Decoder(_State)
@@ -127,6 +128,7 @@ class BrandWatch:
         self._rolling = RollingFigures(len(self._brands))
         self._recent: dict[int, list[tuple[int, Tally]]] = {}
         self._lives: dict[tuple[int, Kind], _Life] = {}
+        self._ended_ms: dict[tuple[int, Kind], int] = {}
         self.folded: int | None = None
         self.unknown_brands: set[str] = set()
         """Brands that score knows and this watchlist does not: the two are out of step."""
@@ -179,6 +181,9 @@ class BrandWatch:
         lives: dict[str, dict[str, _Life]] = {}
         for (row, kind), life in sorted(self._lives.items()):
             lives.setdefault(names[row], {})[kind.value] = life
+        ended: dict[str, dict[str, int]] = {}
+        for (row, kind), ended_ms in sorted(self._ended_ms.items()):
+            ended.setdefault(names[row], {})[kind.value] = ended_ms
         state = _State(
             version=STATE_VERSION,
             folded=-1 if self.folded is None else self.folded,
@@ -188,6 +193,7 @@ class BrandWatch:
             rolling=self._rolling.save().tobytes(),
             recent={names[row]: self._recent[row] for row in sorted(self._recent)},
             lives=lives,
+            ended=ended,
         )
         return msgspec.msgpack.encode(state)
 
@@ -217,6 +223,12 @@ class BrandWatch:
             for name, kinds in state.lives.items()
             if name in self._row
             for kind, life in kinds.items()
+        }
+        self._ended_ms = {
+            (self._row[name], Kind(kind)): ended_ms
+            for name, kinds in state.ended.items()
+            if name in self._row
+            for kind, ended_ms in kinds.items()
         }
         self.folded = None if state.folded < 0 else state.folded
 
@@ -278,6 +290,8 @@ class BrandWatch:
         brand = self._brands[transition.row]
         place = (transition.row, transition.kind)
         life = self._lives.get(place)
+        if place in self._ended_ms:
+            transition = _not_before(transition, self._ended_ms[place])
         if life is None:
             story = Tally()
             for bucket, tally in self._recent.get(transition.row, []):
@@ -291,6 +305,7 @@ class BrandWatch:
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
             del self._lives[place]
+            self._ended_ms[place] = transition.decided_ms
         return alert
 
     def _make_alert(
@@ -347,6 +362,21 @@ class BrandWatch:
             step=None if self._plan is None else self._plan.step(brand.id, t.kind, t.severity),
             pipeline_sent_ms=closed.sent_ms,
         )
+
+
+def _not_before(transition: Transition, begins_ms: int) -> Transition:
+    """The transition with an onset that is not before a time.
+
+    A detector may date a new life back into the one before it; with that onset it would get the
+    identity of an alert that is over, and nobody would look at it.
+    """
+    onset_ms = max(transition.onset_ms, begins_ms)
+    return replace(
+        transition,
+        onset_ms=onset_ms,
+        onset_low_ms=max(transition.onset_low_ms, begins_ms),
+        onset_high_ms=max(transition.onset_high_ms, onset_ms),
+    )
 
 
 def _minute(n_rows: int, closed: ClosedBucket, tallies: dict[int, Tally]) -> Minute:
