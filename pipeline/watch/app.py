@@ -17,12 +17,12 @@ from typing import Any
 import faust
 from faust.types import TP, EventT, FutureMessage, StreamT
 
-from models.errors import EXIT_FAILED, EXIT_OK
+from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.tally import decode_frame
 from models.watching import BrandWatch
-from pipeline.client import ssl_context
+from pipeline.client import group_arguments, ssl_context
 from pipeline.metrics import WatchMetrics
-from pipeline.settings import Settings
+from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
 from pipeline.watch.checkpoint import (
     Manifest,
@@ -220,6 +220,7 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         make_watch: see `MakeWatch`.
         metrics: of this process.
     """
+    limits = group_arguments(settings)
     app = faust.App(
         settings.group("watch"),
         version=1,
@@ -240,8 +241,8 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         stream_buffer_maxsize=4096,
         stream_wait_empty=False,
         stream_processing_timeout=60,
-        broker_session_timeout=6 if settings.embedded else 60,
-        broker_heartbeat_interval=1 if settings.embedded else 3,
+        broker_session_timeout=limits["session_timeout_ms"] / 1000,
+        broker_heartbeat_interval=limits["heartbeat_interval_ms"] / 1000,
         broker_request_timeout=90,
         broker_max_poll_interval=300,
         broker_commit_interval=1.0,
@@ -276,7 +277,18 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
 
 
 def run_app(app: faust.App, settings: Settings) -> int:
-    """Runs a worker until it is told to stop; returns the exit code."""
+    """Runs a worker until it is told to stop; returns the exit code.
+
+    Raises:
+        UserError: the state folder cannot be made.
+    """
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
+    except OSError as error:
+        raise UserError(
+            f"{variable('state_dir')}={settings.state_dir} cannot be made ({error.strerror}): "
+            "name a folder that this user may write"
+        ) from error
     worker = faust.Worker(
         app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False
     )
