@@ -35,7 +35,7 @@ from models.detection.base import (
 from models.rolling import RollingFigures
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint
-from models.tally import Tally, best_exhibits, distinct
+from models.tally import Erasure, Tally, best_exhibits, distinct, erase
 
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
@@ -142,33 +142,36 @@ class BrandWatch:
                 self.unknown_brands.add(brand)
             else:
                 tallies[row] = tally
+        revised = self._erase(closed.erased)
         reading, transitions = self._bank.step(_minute(len(self._brands), closed, tallies))
         series = self._make_series(closed, tallies, reading)
         self._remember(closed.bucket, tallies)
-        alerts = [self._revise(transition, closed) for transition in transitions]
+        alerts = revised + [self._revise(transition, closed) for transition in transitions]
         self.folded = closed.bucket
         return Decision(closed.bucket, series, alerts)
 
-    def erase(self, erased: Callable[[str, str | None], bool]) -> list[CrisisAlert]:
-        """Forgets exhibits: `erased` tells whether a post (key, author) is to go.
-
-        Returns:
-            New revisions of the active alerts that showed one of them.
-        """
+    def _erase(self, erased: Sequence[Erasure]) -> list[CrisisAlert]:
+        """Forgets exhibits; new revisions of the active alerts that showed one of them."""
+        if not erased:
+            return []
         for entries in self._recent.values():
             for _, tally in entries:
-                _drop(tally, erased)
+                erase(tally, erased)
         revisions = []
         for (row, kind), life in sorted(self._lives.items()):
-            _drop(life.story, erased)
+            erase(life.story, erased)
+            posts = {erasure.post for erasure in erased}
+            authors = {erasure.author for erasure in erased}
             alert = CrisisAlert.model_validate_json(life.last)
-            kept = tuple(e for e in alert.exhibits if not erased(e.post, e.author))
+            kept = tuple(
+                e for e in alert.exhibits if e.post not in posts and e.author not in authors
+            )
             if len(kept) < len(alert.exhibits):
                 life.revision += 1
                 update = {
                     "exhibits": kept,
                     "revision": life.revision,
-                    "reason": "A post shown as evidence was deleted by its author.",
+                    "reason": "A post shown as evidence was deleted or edited by its author.",
                 }
                 revised = alert.model_copy(update=update)
                 self._lives[row, kind].last = revised.encode()
@@ -413,10 +416,6 @@ def _sentiment(tally: Tally) -> float | None:
     if not tally.mentions:
         return None
     return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
-
-
-def _drop(tally: Tally, erased: Callable[[str, str | None], bool]) -> None:
-    tally.exhibits = [row for row in tally.exhibits if not erased(row.post, row.author)]
 
 
 def _exhibits(story: Tally) -> Iterator[Exhibit]:

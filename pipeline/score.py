@@ -22,6 +22,7 @@ from models.scoring import Brands, DeadLetter, PartitionScorer
 from models.sentiment.base import Scorer
 from models.tally import split_frame
 from pipeline.assembly import score_settings
+from pipeline.burial import bury
 from pipeline.client import connection_arguments, group_arguments, reach
 from pipeline.metrics import ScoreMetrics
 from pipeline.settings import Settings
@@ -35,10 +36,6 @@ POLL_TIMEOUT_MS = 200
 COMMIT_INTERVAL_S = 1.0
 BAD_WINDOW_RECORDS = 2_000
 """If more than half of so many records in a row are refused, the stream is not ours: stop."""
-MAX_BURIED_BYTES = 512 * 1024
-"""A dead letter keeps so much of its record: unpacked, and with its headers, the whole of it may be
-larger than what `dead-letters` takes, and score would stop at it for ever."""
-
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
 
@@ -226,21 +223,20 @@ class ScoreStage:
         waits = []
         for letter in letters:
             self.metrics.dead_letters.labels(reason=letter.reason).inc()
-            headers = {
-                "reason": letter.reason,
-                "detail": letter.detail[:500],
-                "topic": topic,
-                "partition": str(partition),
-                "offset": str(letter.offset),
-            }
-            if len(letter.value) > MAX_BURIED_BYTES:
-                headers["cut-from-bytes"] = str(len(letter.value))
+            value, headers = bury(
+                letter.value,
+                reason=letter.reason,
+                detail=letter.detail,
+                topic=topic,
+                partition=partition,
+                offset=letter.offset,
+            )
             waits.append(
                 await producer.send(
                     self.settings.topic("dead-letters"),
-                    letter.value[:MAX_BURIED_BYTES],
+                    value,
                     key=keys.get(letter.offset),
-                    headers=[(name, value.encode()) for name, value in headers.items()],
+                    headers=list(headers.items()),
                 )
             )
         for wait in waits:

@@ -20,6 +20,7 @@ from faust.types import TP, EventT, FutureMessage, StreamT
 from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.tally import decode_frame
 from models.watching import BrandWatch
+from pipeline.burial import bury
 from pipeline.client import group_arguments, ssl_context
 from pipeline.metrics import WatchMetrics
 from pipeline.settings import Settings, variable
@@ -116,6 +117,7 @@ class WatchStage:
             frame = decode_frame(event.message.value or b"")
         except ValueError as error:
             await self._bury(event, str(error))
+            owned.stage.skip(event)
             return
         output = owned.stage.take(event, frame)
         await self._publish(output)
@@ -196,20 +198,16 @@ class WatchStage:
     async def _bury(self, event: EventT, reason: str) -> None:
         log.error("frame refused: %s", reason)
         self._metrics.dead_letters.labels(reason="invalid-frame").inc()
-        headers = {
-            "reason": "invalid-frame",
-            "detail": reason[:500],
-            "topic": event.message.topic,
-            "partition": str(event.message.partition),
-            "offset": str(event.message.offset),
-        }
-        await (
-            await self._dead_letters.send(
-                key=event.message.key,
-                value=event.message.value,
-                headers={name: value.encode() for name, value in headers.items()},
-            )
+        message = event.message
+        value, headers = bury(
+            message.value or b"",
+            reason="invalid-frame",
+            detail=reason,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
         )
+        await (await self._dead_letters.send(key=message.key, value=value, headers=headers))
 
 
 def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -> faust.App:

@@ -20,8 +20,9 @@ from models.errors import UserError
 from models.post import Post, encode
 from models.scoring import Brands
 from models.tally import Frame, decode_frame
+from pipeline.burial import MAX_BURIED_BYTES
 from pipeline.metrics import CollectorRegistry, ScoreMetrics
-from pipeline.score import BAD_WINDOW_RECORDS, MAX_BURIED_BYTES, ScoreStage
+from pipeline.score import BAD_WINDOW_RECORDS, ScoreStage
 from pipeline.settings import Settings
 from tests.support.plain import WordMatcher, WordScorer
 
