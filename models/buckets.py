@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from models.tally import Close, Frame, Tally
+from msgspec.structs import astuple
+
+from models.tally import Close, Erasure, Frame, Tally, erase
 
 LONGEST_SILENCE_BUCKETS = 30 * 24 * 60
 """A longer stretch without a single mention is skipped: nobody was watching."""
@@ -28,12 +30,14 @@ class ClosedBucket:
         tallies: by brand; brands without a mention are absent.
         coverage: share of the connectors that were there, the least over the partitions.
         sent_ms: wall clock of the heartbeat that completed it, the last over the partitions.
+        erased: what may be shown no longer; the tallies here do not hold it any more.
     """
 
     bucket: int
     tallies: dict[str, Tally]
     coverage: float
     sent_ms: int
+    erased: tuple[Erasure, ...] = ()
 
 
 @dataclass(slots=True)
@@ -45,8 +49,7 @@ class _Part:
     closed: dict[int, dict[str, Tally]] = field(default_factory=dict)
     complete: int | None = None
     closes: list[Close] = field(default_factory=list)
-    erased: set[str] = field(default_factory=set)
-    erased_authors: set[str] = field(default_factory=set)
+    erased: set[Erasure] = field(default_factory=set)  # not yet in effect
 
     def begin_block(self, block: int) -> None:
         for bucket, entries in self.open.items():
@@ -57,8 +60,6 @@ class _Part:
                 else:
                     sums[brand] = tally.copy()
         self.open = {}
-        self.erased = set()
-        self.erased_authors = set()
         self.block = block
 
     def take(self, bucket: int) -> Iterator[tuple[str, Tally]]:
@@ -111,8 +112,14 @@ class Folder:
             if part.complete is None or close.bucket > part.complete:
                 part.complete = close.bucket
                 part.closes.append(close)
-        part.erased.update(frame.erased)
-        part.erased_authors.update(frame.erased_authors)
+        if frame.erased:
+            for bucket, sums in part.closed.items():
+                erased = [erasure for erasure in frame.erased if erasure.bucket <= bucket]
+                for tally in sums.values():
+                    erase(tally, erased)
+            part.erased.update(
+                e for e in frame.erased if self.folded is None or e.bucket > self.folded
+            )
         return True
 
     def close(self) -> Iterator[ClosedBucket]:
@@ -121,16 +128,14 @@ class Folder:
         if complete is None:
             return
         if self.folded is None:
-            firsts = [first for part in self._parts.values() if (first := part.first_bucket())]
+            firsts = self._first_buckets()
             if not firsts or min(firsts) > complete:
                 return
             self.folded = min(firsts) - 1
         while self.folded < complete:
             bucket = self.folded + 1
             if complete - self.folded > LONGEST_SILENCE_BUCKETS:
-                following = [
-                    first for part in self._parts.values() if (first := part.first_bucket())
-                ]
+                following = self._first_buckets()
                 if min(following, default=complete) - self.folded > LONGEST_SILENCE_BUCKETS:
                     bucket = min(*following, complete) if following else complete
             closed = self._close_one(bucket)
@@ -144,18 +149,18 @@ class Folder:
             return None
         return min(declared)
 
-    def erased(self, post: str, author: str | None) -> bool:
-        """Whether a post or its author was deleted in an open block."""
-        return any(
-            post in part.erased or (author is not None and author in part.erased_authors)
-            for part in self._parts.values()
-        )
+    def _first_buckets(self) -> list[int]:
+        firsts = (part.first_bucket() for part in self._parts.values())
+        return [first for first in firsts if first is not None]
 
     def _close_one(self, bucket: int) -> ClosedBucket:
         tallies: dict[str, Tally] = {}
         coverage, sent_ms = 1.0, 0
+        erased: list[Erasure] = []
         for partition in sorted(self._parts):
             part = self._parts[partition]
+            erased += sorted((e for e in part.erased if e.bucket <= bucket), key=astuple)
+            part.erased = {e for e in part.erased if e.bucket > bucket}
             for brand, tally in part.take(bucket):
                 if brand in tallies:
                     tallies[brand].add(tally)
@@ -165,7 +170,7 @@ class Folder:
             part.closes = [c for c in part.closes if c.bucket > bucket] or [part.closes[-1]]
             coverage = min(coverage, close.live / close.known if close.known else 1.0)
             sent_ms = max(sent_ms, close.sent_ms)
-        return ClosedBucket(bucket, tallies, coverage, sent_ms)
+        return ClosedBucket(bucket, tallies, coverage, sent_ms, tuple(erased))
 
 
 Token = TypeVar("Token")
@@ -183,14 +188,14 @@ class HeldFrames(Generic[Token]):
     """
 
     def __init__(self, declared: dict[int, list[Close]] | None = None) -> None:
-        self._held: deque[tuple[Token, Frame]] = deque()
+        self._held: deque[tuple[Token, Frame | None]] = deque()
         self.declared: dict[int, list[Close]] = dict(declared or {})
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, token: Token, frame: Frame) -> None:
-        """Holds a frame; `token` is what acknowledges it."""
+    def add(self, token: Token, frame: Frame | None) -> None:
+        """Holds a frame; `token` is what acknowledges it. None: a record that is no frame."""
         self._held.append((token, frame))
 
     def settle(self, folded: int | None) -> list[Token]:
@@ -201,11 +206,16 @@ class HeldFrames(Generic[Token]):
         tokens: list[Token] = []
         while self._held:
             token, frame = self._held[0]
-            if frame.entries:
-                newest = max(entry.bucket for entry in frame.entries)
+            if frame is not None and (frame.entries or frame.erased):
+                newest = max(
+                    *(entry.bucket for entry in frame.entries),
+                    *(erasure.bucket for erasure in frame.erased),
+                    -1,
+                )
                 if folded is None or newest > folded:
                     break
-            self._declare(frame, folded)
+            if frame is not None:
+                self._declare(frame, folded)
             tokens.append(token)
             self._held.popleft()
         return tokens

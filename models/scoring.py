@@ -30,11 +30,13 @@ from models.tally import (
     SKETCH_SIZE,
     Close,
     Entry,
+    Erasure,
     ExhibitRow,
     Frame,
     Sketch,
     Tally,
     best_exhibits,
+    erase,
 )
 from models.watermark import Watermark
 
@@ -156,8 +158,7 @@ class PartitionScorer:
         self._cells: dict[tuple[int, int], _Cell] = {}
         self._dirty: set[tuple[int, int]] = set()
         self._closes: list[Close] = []
-        self._erased: dict[str, None] = {}
-        self._erased_authors: dict[str, None] = {}
+        self._erased: dict[Erasure, None] = {}
         self._tell_all = False
 
     @property
@@ -197,7 +198,12 @@ class PartitionScorer:
             offsets[:taken], keys[:taken], values[:taken], decode(values[:taken]), strict=True
         ):
             if isinstance(row, PostRow):
-                self._take_post(offset, key, value, row, mentions)
+                if row.op == "create":
+                    self._take_post(offset, key, value, row, mentions)
+                else:
+                    self._tally(mentions)  # what stands before it, it may erase
+                    mentions = _Mentions()
+                    self._take_change(row)
             elif isinstance(row, HeartbeatRow):
                 self._take_heartbeat(row)
             else:
@@ -227,7 +233,6 @@ class PartitionScorer:
                 closes=self._closes,
                 entries=entries.get(output, []),
                 erased=list(self._erased),
-                erased_authors=list(self._erased_authors),
             )
             for output in told
         }
@@ -281,9 +286,6 @@ class PartitionScorer:
         self, offset: int, key: bytes | None, value: bytes, row: PostRow, mentions: _Mentions
     ) -> None:
         self.counts.posts[row.op.value] += 1
-        if row.op != "create":
-            self._take_change(row)
-            return
         event_ms = row.created_ms
         if event_ms > row.observed_ms + FUTURE_TOLERANCE_MS:
             self.counts.clock_ahead += 1
@@ -309,11 +311,19 @@ class PartitionScorer:
 
     def _take_change(self, row: PostRow) -> None:
         """A delete or an edit takes the old text out of the exhibits; counts stay."""
+        self.counts.posts[row.op.value] += 1
+        complete = self._watermark.complete
+        bucket = 0 if complete is None else complete + 1
         if row.op == "author-delete":
-            self._erased_authors[row.author or row.native_id] = None
+            erasure = Erasure(bucket, author=row.author or row.native_id)
         else:
-            self._erased[f"{row.platform}:{row.native_id}"] = None
+            erasure = Erasure(bucket, post=f"{row.platform}:{row.native_id}")
+        self._erased[erasure] = None
         self._tell_all = True
+        for place, cell in self._cells.items():
+            # What is complete was told so, maybe in an earlier frame: it stays as it was.
+            if place[1] >= bucket and erase(cell.tally, [erasure]):
+                self._dirty.add(place)
 
     def _tally(self, mentions: _Mentions) -> None:
         matches = self._brands.matcher.match([row.text for row in mentions.posts])

@@ -9,6 +9,7 @@ versioned) and never seen downstream.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Collection
 
 import msgspec
 
@@ -123,11 +124,24 @@ class Close(msgspec.Struct, frozen=True, array_like=True):
     sent_ms: int  # wall clock of the heartbeat that completed it
 
 
+class Erasure(msgspec.Struct, frozen=True, array_like=True):
+    """Says that a post, or all posts of an author, may be shown no longer.
+
+    It belongs to a bucket, like a mention: so it takes effect at the same place in the life of an
+    alert however often frames are sent.
+    """
+
+    bucket: int  # takes effect before this bucket is decided; minutes since the epoch
+    post: str = ""  # its key
+    author: str = ""  # or its author
+
+
 class Frame(msgspec.Struct, array_like=True):
     """What one partition of `posts` has to say to one partition of `tallies`.
 
     Tallies are cumulative within the block: a frame of the same block with a larger `upto`
-    replaces what it names. `closes` is cumulative within the block too, ascending.
+    replaces what it names. `closes` and `erased` are cumulative within the block too, ascending
+    in their buckets. Entries no longer hold exhibits that were erased behind them in the block.
     """
 
     version: int
@@ -137,8 +151,7 @@ class Frame(msgspec.Struct, array_like=True):
     upto: int  # next offset of `posts` to be read
     closes: list[Close]
     entries: list[Entry]
-    erased: list[str]  # keys of deleted posts, cumulative within the block
-    erased_authors: list[str]
+    erased: list[Erasure]
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -165,6 +178,12 @@ def decode_frame(value: bytes) -> Frame:
             f"frame of version {frame.version}, this watch reads {FRAME_VERSION}: "
             "upgrade watch before score"
         )
+    if not 0 <= frame.partition < frame.partitions:
+        raise ValueError(f"not a frame: partition {frame.partition} of {frame.partitions}")
+    for entry in frame.entries:
+        for histogram in (entry.tally.histogram, entry.tally.late_histogram):
+            if len(histogram) != N_BINS:
+                raise ValueError(f"not a frame: a histogram of {len(histogram)} bins")
     return frame
 
 
@@ -196,6 +215,16 @@ def best_exhibits(rows: list[ExhibitRow], most: int = MAX_EXHIBITS) -> list[Exhi
     """The best exhibits, one a post, in their total order."""
     unique = {row.post: row for row in sorted(rows, key=lambda row: row.order, reverse=True)}
     return sorted(unique.values(), key=lambda row: row.order)[:most]
+
+
+def erase(tally: Tally, erased: Collection[Erasure]) -> bool:
+    """Takes exhibits away; returns whether there were any to take."""
+    posts = {erasure.post for erasure in erased if erasure.post}
+    authors = {erasure.author for erasure in erased if erasure.author}
+    kept = [row for row in tally.exhibits if row.post not in posts and row.author not in authors]
+    fewer = len(kept) < len(tally.exhibits)
+    tally.exhibits = kept
+    return fewer
 
 
 def split_frame(frame: Frame, max_bytes: int) -> list[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -35,7 +35,7 @@ from models.detection.base import (
 from models.rolling import RollingFigures
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint
-from models.tally import Tally, best_exhibits, distinct
+from models.tally import Erasure, Tally, best_exhibits, distinct, erase
 
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
@@ -81,6 +81,7 @@ class _State(msgspec.Struct, array_like=True):
     rolling: bytes
     recent: dict[str, list[tuple[int, Tally]]]
     lives: dict[str, dict[str, _Life]]  # by brand, by kind
+    ended: dict[str, dict[str, int]] = {}  # when the last life ended; by brand, by kind
 
 
 _state_decoder = msgspec.msgpack.Decoder(_State)
@@ -127,6 +128,7 @@ class BrandWatch:
         self._rolling = RollingFigures(len(self._brands))
         self._recent: dict[int, list[tuple[int, Tally]]] = {}
         self._lives: dict[tuple[int, Kind], _Life] = {}
+        self._ended_ms: dict[tuple[int, Kind], int] = {}
         self.folded: int | None = None
         self.unknown_brands: set[str] = set()
         """Brands that score knows and this watchlist does not: the two are out of step."""
@@ -140,33 +142,36 @@ class BrandWatch:
                 self.unknown_brands.add(brand)
             else:
                 tallies[row] = tally
+        revised = self._erase(closed.erased)
         reading, transitions = self._bank.step(_minute(len(self._brands), closed, tallies))
         series = self._make_series(closed, tallies, reading)
         self._remember(closed.bucket, tallies)
-        alerts = [self._revise(transition, closed) for transition in transitions]
+        alerts = revised + [self._revise(transition, closed) for transition in transitions]
         self.folded = closed.bucket
         return Decision(closed.bucket, series, alerts)
 
-    def erase(self, erased: Callable[[str, str | None], bool]) -> list[CrisisAlert]:
-        """Forgets exhibits: `erased` tells whether a post (key, author) is to go.
-
-        Returns:
-            New revisions of the active alerts that showed one of them.
-        """
+    def _erase(self, erased: Sequence[Erasure]) -> list[CrisisAlert]:
+        """Forgets exhibits; new revisions of the active alerts that showed one of them."""
+        if not erased:
+            return []
         for entries in self._recent.values():
             for _, tally in entries:
-                _drop(tally, erased)
+                erase(tally, erased)
         revisions = []
         for (row, kind), life in sorted(self._lives.items()):
-            _drop(life.story, erased)
+            erase(life.story, erased)
+            posts = {erasure.post for erasure in erased}
+            authors = {erasure.author for erasure in erased}
             alert = CrisisAlert.model_validate_json(life.last)
-            kept = tuple(e for e in alert.exhibits if not erased(e.post, e.author))
+            kept = tuple(
+                e for e in alert.exhibits if e.post not in posts and e.author not in authors
+            )
             if len(kept) < len(alert.exhibits):
                 life.revision += 1
                 update = {
                     "exhibits": kept,
                     "revision": life.revision,
-                    "reason": "A post shown as evidence was deleted by its author.",
+                    "reason": "A post shown as evidence was deleted or edited by its author.",
                 }
                 revised = alert.model_copy(update=update)
                 self._lives[row, kind].last = revised.encode()
@@ -179,6 +184,9 @@ class BrandWatch:
         lives: dict[str, dict[str, _Life]] = {}
         for (row, kind), life in sorted(self._lives.items()):
             lives.setdefault(names[row], {})[kind.value] = life
+        ended: dict[str, dict[str, int]] = {}
+        for (row, kind), ended_ms in sorted(self._ended_ms.items()):
+            ended.setdefault(names[row], {})[kind.value] = ended_ms
         state = _State(
             version=STATE_VERSION,
             folded=-1 if self.folded is None else self.folded,
@@ -188,6 +196,7 @@ class BrandWatch:
             rolling=self._rolling.save().tobytes(),
             recent={names[row]: self._recent[row] for row in sorted(self._recent)},
             lives=lives,
+            ended=ended,
         )
         return msgspec.msgpack.encode(state)
 
@@ -217,6 +226,12 @@ class BrandWatch:
             for name, kinds in state.lives.items()
             if name in self._row
             for kind, life in kinds.items()
+        }
+        self._ended_ms = {
+            (self._row[name], Kind(kind)): ended_ms
+            for name, kinds in state.ended.items()
+            if name in self._row
+            for kind, ended_ms in kinds.items()
         }
         self.folded = None if state.folded < 0 else state.folded
 
@@ -278,6 +293,8 @@ class BrandWatch:
         brand = self._brands[transition.row]
         place = (transition.row, transition.kind)
         life = self._lives.get(place)
+        if place in self._ended_ms:
+            transition = _not_before(transition, self._ended_ms[place])
         if life is None:
             story = Tally()
             for bucket, tally in self._recent.get(transition.row, []):
@@ -291,6 +308,7 @@ class BrandWatch:
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
             del self._lives[place]
+            self._ended_ms[place] = transition.decided_ms
         return alert
 
     def _make_alert(
@@ -349,6 +367,21 @@ class BrandWatch:
         )
 
 
+def _not_before(transition: Transition, begins_ms: int) -> Transition:
+    """The transition with an onset that is not before a time.
+
+    A detector may date a new life back into the one before it; with that onset it would get the
+    identity of an alert that is over, and nobody would look at it.
+    """
+    onset_ms = max(transition.onset_ms, begins_ms)
+    return replace(
+        transition,
+        onset_ms=onset_ms,
+        onset_low_ms=max(transition.onset_low_ms, begins_ms),
+        onset_high_ms=max(transition.onset_high_ms, onset_ms),
+    )
+
+
 def _minute(n_rows: int, closed: ClosedBucket, tallies: dict[int, Tally]) -> Minute:
     """The tallies as arrays over all rows."""
     columns = {name: np.zeros(n_rows) for name in _SCALARS}
@@ -383,10 +416,6 @@ def _sentiment(tally: Tally) -> float | None:
     if not tally.mentions:
         return None
     return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
-
-
-def _drop(tally: Tally, erased: Callable[[str, str | None], bool]) -> None:
-    tally.exhibits = [row for row in tally.exhibits if not erased(row.post, row.author)]
 
 
 def _exhibits(story: Tally) -> Iterator[Exhibit]:

@@ -85,9 +85,11 @@ def group_arguments(settings: Settings) -> dict[str, int]:
 
     The embedded broker lets a join wait for about half the session, hence the short one there.
     """
-    if settings.embedded:
-        return {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_000}
-    return {"session_timeout_ms": 30_000, "heartbeat_interval_ms": 3_000}
+    session_ms = 6_000 if settings.embedded else settings.session_timeout_s * 1000
+    return {
+        "session_timeout_ms": session_ms,
+        "heartbeat_interval_ms": min(3_000, session_ms // 6),
+    }
 
 
 def ensure_broker(settings: Settings) -> tuple[Broker, ...]:

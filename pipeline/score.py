@@ -22,6 +22,7 @@ from models.scoring import Brands, DeadLetter, PartitionScorer
 from models.sentiment.base import Scorer
 from models.tally import split_frame
 from pipeline.assembly import score_settings
+from pipeline.burial import bury
 from pipeline.client import connection_arguments, group_arguments, reach
 from pipeline.metrics import ScoreMetrics
 from pipeline.settings import Settings
@@ -35,7 +36,6 @@ POLL_TIMEOUT_MS = 200
 COMMIT_INTERVAL_S = 1.0
 BAD_WINDOW_RECORDS = 2_000
 """If more than half of so many records in a row are refused, the stream is not ours: stop."""
-
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
 
@@ -45,6 +45,7 @@ class _Reader:
 
     scorer: PartitionScorer
     start: int  # first offset that counts; what lies before is read for its ids alone
+    next_read: int  # offset that the next batch must begin at
     dirty_since: float | None = None
     commit: tuple[int, str] | None = None
     refused: int = 0
@@ -61,6 +62,8 @@ class ScoreStage:
     metrics: ScoreMetrics
     readers: dict[TopicPartition, _Reader] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _assignment: int = 0  # counts up whenever partitions come or go
+    _failure: Exception | None = None  # of an assignment; the client would only log it
     _last_commit_s: float = 0.0
 
     @property
@@ -109,14 +112,21 @@ class ScoreStage:
         self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, stop: asyncio.Event
     ) -> None:
         while not stop.is_set():
+            assignment = self._assignment
             batch: Batch = await consumer.getmany(
                 timeout_ms=POLL_TIMEOUT_MS, max_records=MAX_POLL_RECORDS
             )
             async with self._lock:
+                if self._failure is not None:
+                    raise self._failure
+                if assignment != self._assignment:
+                    self._read_again(consumer)
+                    continue
                 started = time.perf_counter()
                 for tp, records in batch.items():
                     reader = self.readers.get(tp)
                     if reader is not None:
+                        reader.next_read = records[-1].offset + 1
                         await self._take(reader, records, producer)
                         self._note_lag(consumer, tp, records[-1].offset)
                 if batch:
@@ -126,6 +136,15 @@ class ScoreStage:
         async with self._lock:
             await self._flush(producer, everything=True)
             await self._commit(consumer, force=True)
+
+    def _read_again(self, consumer: AIOKafkaConsumer) -> None:
+        """Goes back to where each reader stands.
+
+        A batch that was under way while partitions came or went may hold records from before the
+        seek of the new assignment: they would be counted twice, or others never.
+        """
+        for tp, reader in self.readers.items():
+            consumer.seek(tp, reader.next_read)
 
     async def _take(
         self, reader: _Reader, records: list[ConsumerRecord], producer: AIOKafkaProducer
@@ -209,19 +228,20 @@ class ScoreStage:
         waits = []
         for letter in letters:
             self.metrics.dead_letters.labels(reason=letter.reason).inc()
-            headers = {
-                "reason": letter.reason,
-                "detail": letter.detail[:500],
-                "topic": topic,
-                "partition": str(partition),
-                "offset": str(letter.offset),
-            }
+            value, headers = bury(
+                letter.value,
+                reason=letter.reason,
+                detail=letter.detail,
+                topic=topic,
+                partition=partition,
+                offset=letter.offset,
+            )
             waits.append(
                 await producer.send(
                     self.settings.topic("dead-letters"),
-                    letter.value,
+                    value,
                     key=keys.get(letter.offset),
-                    headers=[(name, value.encode()) for name, value in headers.items()],
+                    headers=list(headers.items()),
                 )
             )
         for wait in waits:
@@ -257,35 +277,46 @@ class ScoreStage:
 
     async def assign(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         """Makes readers for newly assigned partitions and seeks to where each must read from."""
-        settings = self.settings
         async with self._lock:
+            self._assignment += 1
             self.readers.clear()
             if not tps:
                 return
-            committed = await consumer._coordinator.fetch_committed_offsets(tps)
-            beginnings = await consumer.beginning_offsets(tps)
-            for tp in tps:
-                known = committed.get(tp)
-                fresh = known is None or known.offset < 0
-                start = beginnings[tp] if fresh else max(known.offset, beginnings[tp])
-                window = settings.duplicate_window_blocks * settings.block_records
-                block_start = start // settings.block_records * settings.block_records
-                scorer = PartitionScorer(
-                    partition=tp.partition,
-                    partitions=settings.posts_partitions,
-                    brands=self.brands,
-                    scorer=self.sentiment,
-                    settings=score_settings(settings),
-                    start=start,
-                    memo="" if fresh else known.metadata,
-                )
-                self.readers[tp] = _Reader(scorer, start)
-                consumer.seek(tp, max(block_start - window, beginnings[tp]))
+            try:
+                await self._make_readers(consumer, tps)
+            except Exception as error:
+                self.readers.clear()
+                self._failure = error
+                raise
         log.info("assigned partitions of posts: %s", sorted(tp.partition for tp in tps))
+
+    async def _make_readers(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
+        settings = self.settings
+        committed = await consumer._coordinator.fetch_committed_offsets(tps)
+        beginnings = await consumer.beginning_offsets(tps)
+        for tp in tps:
+            known = committed.get(tp)
+            fresh = known is None or known.offset < 0
+            start = beginnings[tp] if fresh else max(known.offset, beginnings[tp])
+            window = settings.duplicate_window_blocks * settings.block_records
+            block_start = start // settings.block_records * settings.block_records
+            next_read = max(block_start - window, beginnings[tp])
+            scorer = PartitionScorer(
+                partition=tp.partition,
+                partitions=settings.posts_partitions,
+                brands=self.brands,
+                scorer=self.sentiment,
+                settings=score_settings(settings),
+                start=start,
+                memo="" if fresh else known.metadata,
+            )
+            self.readers[tp] = _Reader(scorer, start, next_read)
+            consumer.seek(tp, next_read)
 
     async def revoke(self) -> None:
         """Lets go of every partition; whoever has them next repeats their open blocks."""
         async with self._lock:
+            self._assignment += 1
             self.readers.clear()
 
 

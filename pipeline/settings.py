@@ -46,6 +46,9 @@ class Settings(BaseSettings):
         default="czujka", pattern=r"^[A-Za-z0-9._-]+$", description="Groups' prefix."
     )
 
+    session_timeout_s: int = Field(
+        default=45, ge=2, description="After so long the work of a dead worker goes to another."
+    )
     block_records: int = Field(default=4096, ge=16, description="Offsets in a block of `posts`.")
     duplicate_window_blocks: int = Field(default=16, ge=1)
     flush_interval_s: float = Field(default=1.0, gt=0, description="Score sends open blocks.")

@@ -17,12 +17,13 @@ from typing import Any
 import faust
 from faust.types import TP, EventT, FutureMessage, StreamT
 
-from models.errors import EXIT_FAILED, EXIT_OK
+from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.tally import decode_frame
 from models.watching import BrandWatch
-from pipeline.client import ssl_context
+from pipeline.burial import bury
+from pipeline.client import group_arguments, ssl_context
 from pipeline.metrics import WatchMetrics
-from pipeline.settings import Settings
+from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
 from pipeline.watch.checkpoint import (
     Manifest,
@@ -116,6 +117,7 @@ class WatchStage:
             frame = decode_frame(event.message.value or b"")
         except ValueError as error:
             await self._bury(event, str(error))
+            owned.stage.skip(event)
             return
         output = owned.stage.take(event, frame)
         await self._publish(output)
@@ -196,20 +198,16 @@ class WatchStage:
     async def _bury(self, event: EventT, reason: str) -> None:
         log.error("frame refused: %s", reason)
         self._metrics.dead_letters.labels(reason="invalid-frame").inc()
-        headers = {
-            "reason": "invalid-frame",
-            "detail": reason[:500],
-            "topic": event.message.topic,
-            "partition": str(event.message.partition),
-            "offset": str(event.message.offset),
-        }
-        await (
-            await self._dead_letters.send(
-                key=event.message.key,
-                value=event.message.value,
-                headers={name: value.encode() for name, value in headers.items()},
-            )
+        message = event.message
+        value, headers = bury(
+            message.value or b"",
+            reason="invalid-frame",
+            detail=reason,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
         )
+        await (await self._dead_letters.send(key=message.key, value=value, headers=headers))
 
 
 def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -> faust.App:
@@ -220,6 +218,7 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         make_watch: see `MakeWatch`.
         metrics: of this process.
     """
+    limits = group_arguments(settings)
     app = faust.App(
         settings.group("watch"),
         version=1,
@@ -240,8 +239,8 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         stream_buffer_maxsize=4096,
         stream_wait_empty=False,
         stream_processing_timeout=60,
-        broker_session_timeout=6 if settings.embedded else 60,
-        broker_heartbeat_interval=1 if settings.embedded else 3,
+        broker_session_timeout=limits["session_timeout_ms"] / 1000,
+        broker_heartbeat_interval=limits["heartbeat_interval_ms"] / 1000,
         broker_request_timeout=90,
         broker_max_poll_interval=300,
         broker_commit_interval=1.0,
@@ -282,8 +281,18 @@ def is_ready(app: faust.App) -> bool:
 
 
 def run_app(app: faust.App, settings: Settings) -> int:
-    """Runs a worker until it is told to stop; returns the exit code."""
-    (settings.state_dir / "watch").mkdir(parents=True, exist_ok=True)
+    """Runs a worker until it is told to stop; returns the exit code.
+
+    Raises:
+        UserError: the state folder cannot be made.
+    """
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
+    except OSError as error:
+        raise UserError(
+            f"{variable('state_dir')}={settings.state_dir} cannot be made ({error.strerror}): "
+            "name a folder that this user may write"
+        ) from error
     if settings.log_level == "INFO":
         for name in ("faust", "mode", "aiokafka"):  # each start and stop of fifty services
             logging.getLogger(name).setLevel(logging.WARNING)

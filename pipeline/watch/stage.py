@@ -71,14 +71,20 @@ class PartitionStage(Generic[Token]):
         """Takes a frame and decides whatever buckets it completes."""
         output = Output(stale=not self._folder.add(frame))
         self._held.add(token, frame)
-        if frame.erased or frame.erased_authors:
-            output.alerts += self._watch.erase(self._folder.erased)
         for closed in self._folder.close():
             decision = self._watch.decide(closed)
             output.series += decision.series
             output.alerts += decision.alerts
             output.buckets += 1
         return output
+
+    def skip(self, token: Token) -> None:
+        """Takes what is no frame.
+
+        It is acknowledged in its turn: Faust takes the acknowledgement of a record for one of all
+        records before it.
+        """
+        self._held.add(token, None)
 
     @property
     def worth_saving(self) -> bool:

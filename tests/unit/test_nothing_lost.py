@@ -170,12 +170,9 @@ class World:
             value = point.model_copy(update={"pipeline_sent_ms": 0}).encode()
             assert self.series.setdefault(place, value) == value, "a bucket changed after it closed"
         for alert in output.alerts:
-            # Exhibits follow the deletes of open blocks, and so may come and go between revisions.
-            update = {"pipeline_sent_ms": 0, "exhibits": ()}
-            if "deleted by its author" not in alert.reason:
-                self.alerts[alert.alert_id, int(alert.decided_at.timestamp())] = alert.model_copy(
-                    update={**update, "revision": 0}
-                ).encode()
+            revision = (alert.alert_id, alert.revision)
+            value = alert.model_copy(update={"pipeline_sent_ms": 0}).encode()
+            assert self.alerts.setdefault(revision, value) == value, "a revision changed"
 
     def checkpoint(self, partition: int, writes: int | None, commit: bool) -> None:
         """Saves; `writes` cuts the writing short (a crash in its middle follows)."""

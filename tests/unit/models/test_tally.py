@@ -17,6 +17,7 @@ from models.tally import (
     SKETCH_SIZE,
     Close,
     Entry,
+    Erasure,
     ExhibitRow,
     Frame,
     Sketch,
@@ -123,7 +124,8 @@ def test_a_frame_comes_back_as_it_was_sent(tally: Tally) -> None:
     frame = Frame(
         version=FRAME_VERSION, partition=1, partitions=4, block=7, upto=28_700,
         closes=[Close(bucket=5, live=2, known=3, sent_ms=9)],
-        entries=[Entry("orzel-air", 5, tally)], erased=["x:1"], erased_authors=["a"],
+        entries=[Entry("orzel-air", 5, tally)],
+        erased=[Erasure(5, post="x:1"), Erasure(6, author="a")],
     )  # fmt: skip
     assert decode_frame(encode_frame(frame)) == frame
 
@@ -135,6 +137,6 @@ def test_what_is_no_frame_is_refused(value: bytes) -> None:
 
 
 def test_a_frame_of_another_version_is_refused_with_the_way_to_mend_it() -> None:
-    frame = Frame(FRAME_VERSION + 1, 0, 1, 0, 0, [], [], [], [])
+    frame = Frame(FRAME_VERSION + 1, 0, 1, 0, 0, [], [], [])
     with pytest.raises(ValueError, match="upgrade watch"):
         decode_frame(encode_frame(frame))

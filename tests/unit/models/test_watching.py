@@ -1,0 +1,252 @@
+"""From closed buckets to series and alerts: identities, revisions, and what survives a restart."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from models.buckets import ClosedBucket
+from models.detection import make_bank
+from models.detection.base import (
+    BUCKET_MS,
+    Expectation,
+    Kind,
+    Minute,
+    Observation,
+    Phase,
+    Reading,
+    RowSettings,
+    Severity,
+    Transition,
+)
+from models.tally import ExhibitRow, Tally
+from models.watching import BrandWatch, Decision, WatchedBrand
+from tests.support.plain import PlainBank
+
+START = 28_000_000
+NAMES = ("ash", "birch", "cedar", "dogwood")
+
+
+class ScriptedBank:
+    """Says what it is told to say, minute by minute."""
+
+    def __init__(self, script: dict[int, list[tuple[Phase, int]]]) -> None:
+        self._script = script
+
+    def __call__(self, rows: Sequence[RowSettings]) -> ScriptedBank:
+        self._rows = len(rows)
+        return self
+
+    def step(self, minute: Minute) -> tuple[Reading, list[Transition]]:
+        bucket = minute.bucket_ms // BUCKET_MS
+        zeros = np.zeros(self._rows)
+        reading = Reading(minute.bucket_ms, zeros, zeros, zeros, zeros, zeros, zeros)
+        return reading, [
+            transition(phase, onset, bucket) for phase, onset in self._script.get(bucket, [])
+        ]
+
+    def save(self) -> bytes:
+        return b""
+
+    def load(self, state: bytes) -> None:
+        assert state == b""
+
+    def save_rows(self, rows: Sequence[int]) -> bytes:
+        raise NotImplementedError
+
+    def load_rows(self, rows: Sequence[int], state: bytes) -> None:
+        raise NotImplementedError
+
+
+def transition(phase: Phase, onset: int, bucket: int) -> Transition:
+    return Transition(
+        row=0,
+        kind=Kind.MOOD,
+        phase=phase,
+        severity=Severity.WARNING,
+        onset_ms=onset * BUCKET_MS,
+        onset_low_ms=(onset - 5) * BUCKET_MS,
+        onset_high_ms=(onset + 1) * BUCKET_MS,
+        decided_ms=(bucket + 1) * BUCKET_MS,
+        first_fired_ms=onset * BUCKET_MS,
+        revision=0,
+        observed=Observation(10, 5, 3, 2, 100, 7),
+        expected=Expectation(5, 2, 8, 1, 0.2),
+        statistic=9.0,
+        threshold=8.0,
+        p_chance=0.01,
+        votes={},
+        baseline={},
+        reason="scripted",
+    )
+
+
+def make_watch(bank: object = PlainBank, names: Sequence[str] = NAMES) -> BrandWatch:
+    brands = [WatchedBrand(name, name.title(), RowSettings()) for name in names]
+    return BrandWatch(brands, bank)  # type: ignore[arg-type]
+
+
+def closed(bucket: int, tallies: dict[str, Tally] | None = None) -> ClosedBucket:
+    return ClosedBucket(bucket, tallies or {}, 1.0, 0)
+
+
+def some_tally(rng: random.Random, bucket: int, angry: bool) -> Tally:
+    tally = Tally(mentions=rng.randrange(1, 30), reach=rng.randrange(1000))
+    tally.histogram[9 if angry else 1] = tally.mentions
+    tally.negative_milli = tally.mentions * (900 if angry else 100)
+    tally.authors = sorted(rng.sample(range(2**40), tally.mentions))
+    tally.negative_authors = tally.authors if angry else []
+    tally.platforms = {rng.choice("xyz"): tally.mentions}
+    tally.languages = {"pl": tally.mentions}
+    if angry:
+        tally.exhibits = [
+            exhibit(f"x:{bucket}-{number}", author=f"a{number}") for number in range(2)
+        ]
+    return tally
+
+
+def exhibit(post: str, author: str | None = None, rank: int = 5) -> ExhibitRow:
+    return ExhibitRow(rank, post, 0, "x", author, 10, f"text of {post}", "en", None, 900)
+
+
+def minutes(seed: int, count: int) -> list[ClosedBucket]:
+    """A story with a surge of two brands in its middle."""
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        surge = count // 3 <= number < count // 2
+        tallies = {
+            name: some_tally(rng, START + number, angry=surge and name in NAMES[:2])
+            for name in NAMES
+            if surge or rng.random() < 0.6
+        }
+        made.append(closed(START + number, tallies))
+    return made
+
+
+def copied(bucket: ClosedBucket) -> ClosedBucket:
+    """Tallies may be added to by whoever gets them."""
+    tallies = {name: tally.copy() for name, tally in bucket.tallies.items()}
+    return ClosedBucket(bucket.bucket, tallies, bucket.coverage, bucket.sent_ms)
+
+
+def encoded(decision: Decision) -> tuple[list[bytes], list[bytes]]:
+    return [p.encode() for p in decision.series], [a.encode() for a in decision.alerts]
+
+
+def test_a_new_alert_whose_onset_lies_within_a_resolved_one_gets_an_identity_of_its_own() -> None:
+    script = {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 30: [(Phase.FIRING, START)],
+        START + 40: [(Phase.RESOLVED, START)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    revisions = [
+        (alert.alert_id, alert.revision)
+        for bucket in range(START, START + 50)
+        for alert in watch.decide(closed(bucket)).alerts
+    ]
+    assert len(set(revisions)) == 4
+    assert [number for _, number in revisions] == [0, 1, 0, 1]
+
+
+def test_the_onset_of_an_alert_is_never_before_the_end_of_the_one_before_it() -> None:
+    script = {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 30: [(Phase.FIRING, START + 3)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    alerts = [a for b in range(START, START + 31) for a in watch.decide(closed(b)).alerts]
+    first, _, second = alerts
+    assert first.onset_low < first.onset
+    assert second.onset == alerts[1].resolved_at
+    assert second.onset_low == second.onset
+    assert second.onset <= second.onset_high
+    assert f"{second.onset:%H:%M} UTC" in second.summary
+
+
+def test_the_end_of_an_alert_is_remembered_across_a_restart() -> None:
+    script = {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 30: [(Phase.FIRING, START)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    first = [a for b in range(START, START + 25) for a in watch.decide(closed(b)).alerts]
+    again = make_watch(ScriptedBank(script))
+    again.load(watch.save())
+    second = [a for b in range(START + 25, START + 31) for a in again.decide(closed(b)).alerts]
+    assert first[0].alert_id != second[0].alert_id
+
+
+@pytest.mark.parametrize("bank", [PlainBank, make_bank])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_restart_at_any_minute_changes_nothing(bank: object, seed: int) -> None:
+    story = minutes(seed, 60)
+    whole = make_watch(bank)
+    expected = [encoded(whole.decide(copied(bucket))) for bucket in story]
+    rng = random.Random(seed)
+    watch = make_watch(bank)
+    found = []
+    for bucket in story:
+        if rng.random() < 0.4:
+            fresh = make_watch(bank)
+            fresh.load(watch.save())
+            assert fresh.save() == watch.save()
+            watch = fresh
+        found.append(encoded(watch.decide(copied(bucket))))
+    assert found == expected
+
+
+@pytest.mark.parametrize("bank", [PlainBank, make_bank])
+def test_another_order_of_the_watchlist_keeps_every_brands_state(bank: object) -> None:
+    story = minutes(1, 60)
+    whole = make_watch(bank)
+    expected = [whole.decide(copied(bucket)) for bucket in story]
+    watch = make_watch(bank)
+    for bucket in story[:25]:
+        watch.decide(copied(bucket))
+    turned = make_watch(bank, NAMES[::-1])
+    turned.load(watch.save())
+    for bucket, wanted in zip(story[25:], expected[25:], strict=True):
+        series, alerts = encoded(turned.decide(copied(bucket)))
+        assert sorted(series) == sorted(encoded(wanted)[0])
+        assert sorted(alerts) == sorted(encoded(wanted)[1])
+
+
+def test_a_brand_that_joins_begins_empty_and_leaves_the_others_as_they_were() -> None:
+    story = minutes(2, 40)
+    alone = make_watch(make_bank, NAMES[1:])
+    joined = make_watch(make_bank, NAMES[1:])
+    for bucket in story[:20]:
+        alone.decide(copied(bucket))
+        joined.decide(copied(bucket))
+    grown = make_watch(make_bank, NAMES)
+    grown.load(joined.save())
+    for bucket in story[20:]:
+        wanted, _ = encoded(alone.decide(copied(bucket)))
+        found, _ = encoded(grown.decide(copied(bucket)))
+        assert found[1:] == wanted
+
+
+def test_a_state_of_another_version_is_refused_with_the_version_in_the_message() -> None:
+    with pytest.raises(ValueError, match="not a state"):
+        make_watch().load(b"\xff garbage")
+
+
+def test_brands_that_the_watchlist_lacks_are_told_and_do_not_disturb() -> None:
+    watch = make_watch()
+    decision = watch.decide(closed(START, {"elm": Tally(mentions=3), "ash": Tally(mentions=2)}))
+    assert watch.unknown_brands == {"elm"}
+    assert {point.brand: point.mentions for point in decision.series}["ash"] == 2
+
+
+def test_every_brand_has_a_point_in_every_minute_also_without_mentions() -> None:
+    decision = make_watch().decide(closed(START))
+    assert [point.brand for point in decision.series] == list(NAMES)
+    assert all(point.mentions == 0 and point.sentiment is None for point in decision.series)
