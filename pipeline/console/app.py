@@ -135,13 +135,14 @@ class _Pages:
     def _render_overview(self) -> str:
         ledger = self._console.ledger
         firing, pending, resolved = (ledger.alerts(status) for status in STATUSES)
+        ended = [alert for alert in resolved if alert.fired_at is not None]
         return self._render(
             "overview.html",
             firing=firing[:FIRING_SHOWN],
             firing_left_out=len(firing) - FIRING_SHOWN,
             pending=pending[:PENDING_SHOWN],
             pending_left_out=len(pending) - PENDING_SHOWN,
-            resolved=resolved[:RESOLVED_SHOWN],
+            resolved=ended[:RESOLVED_SHOWN],
             rows=[views.brand_row(view) for view in ledger.brands()],
         )
 
