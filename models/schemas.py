@@ -26,7 +26,9 @@ from models.alert import (
     alert_id,
     from_ms,
 )
+from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
+from models.feedback import FEEDBACK_VERSION, Answer, Feedback
 from models.post import POSTS_VERSION, Engagement, Heartbeat, Op, Post
 from models.series import SERIES_VERSION, SeriesPoint
 from models.watchlist import WATCHLIST_VERSION, Watchlist
@@ -69,6 +71,7 @@ def contracts() -> tuple[Contract, ...]:
         Contract("heartbeat", POSTS_VERSION, Heartbeat, tuple(map(_dumped, _heartbeats()))),
         Contract("crisis-alert", ALERT_VERSION, CrisisAlert, tuple(map(_dumped, _alerts()))),
         Contract("series-point", SERIES_VERSION, SeriesPoint, tuple(map(_dumped, _points()))),
+        Contract("feedback", FEEDBACK_VERSION, Feedback, tuple(map(_dumped, _feedback()))),
         Contract("watchlist", WATCHLIST_VERSION, Watchlist, (_WATCHLIST,)),
     )
 
@@ -226,6 +229,29 @@ def _points() -> tuple[SeriesPoint, ...]:
             rolling_mentions_per_min=2.4,
             rolling_sentiment=-0.12,
         ),
+    )
+
+
+def _feedback() -> tuple[Feedback, ...]:
+    alert = _alerts()[0]
+
+    def answer(kind: Answer, minutes: int, **more: Any) -> Feedback:
+        said_ms = _ONSET_MS + minutes * 60_000
+        return Feedback(
+            alert_id=alert.alert_id,
+            brand=alert.brand,
+            answer=kind,
+            by="duty-manager",
+            at=from_ms(said_ms + 31_000),
+            as_of=from_ms(said_ms),
+            **more,
+        )
+
+    return (
+        answer(Answer.ACKNOWLEDGE, 24),
+        answer(Answer.RIGHT_ALERT, 55, note="Ground handling is on strike."),
+        answer(Answer.WRONG_CAUSE, 56, cause=Cause.EXTERNAL),
+        answer(Answer.NOT_NEGATIVE, 58, post=alert.exhibits[0].post),
     )
 
 

@@ -119,7 +119,7 @@ def expected_topics(settings: Settings) -> tuple[Topic, ...]:
             name=name("feedback"),
             partitions=1,
             partitions_from="",
-            key="brand",
+            key="alert id and question",
             cleanup="compact",
             retention_ms=None,
             written_by="console, command line",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -27,10 +24,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.alert import CrisisAlert
-from pipeline.console import views, wording
+from pipeline.console import views
 from pipeline.console.changes import Changes
+from pipeline.console.templating import make_environment
 from pipeline.ledger import BrandView, Ledger
-from pipeline.plaintext import printable
 
 FOLDER = Path(__file__).parent
 FIRING_SHOWN = 50
@@ -118,7 +115,7 @@ class _GuardHeaders:
 class _Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._templates = _templates()
+        self._templates = make_environment(FOLDER / "templates")
         self._overview: tuple[tuple[int, bool, bool], str] | None = None
 
     async def overview(self, request: Request) -> Response:
@@ -135,13 +132,14 @@ class _Pages:
     def _render_overview(self) -> str:
         ledger = self._console.ledger
         firing, pending, resolved = (ledger.alerts(status) for status in STATUSES)
+        ended = [alert for alert in resolved if alert.fired_at is not None]
         return self._render(
             "overview.html",
             firing=firing[:FIRING_SHOWN],
             firing_left_out=len(firing) - FIRING_SHOWN,
             pending=pending[:PENDING_SHOWN],
             pending_left_out=len(pending) - PENDING_SHOWN,
-            resolved=resolved[:RESOLVED_SHOWN],
+            resolved=ended[:RESOLVED_SHOWN],
             rows=[views.brand_row(view) for view in ledger.brands()],
         )
 
@@ -274,42 +272,3 @@ def _probe(passes: Callable[[], bool]) -> Callable[[Request], Awaitable[Response
         return PlainTextResponse("ok\n") if passes() else PlainTextResponse("no\n", 503)
 
     return probe
-
-
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_without_controls,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(
-        figure=wording.figure,
-        percentage=wording.percentage,
-        signed=wording.signed,
-        chance=wording.chance,
-        moment=_moment,
-        stretch=wording.stretch,
-        safe_link=views.safe_link,
-        alert_href=views.alert_href,
-    )
-    words: Sequence[str] = ("KINDS", "SEVERITIES", "STATUSES", "PHASES", "BRAND_STATES")
-    environment.globals.update({name: getattr(wording, name) for name in words})
-    environment.globals["lasted"] = views.lasted
-    return environment
-
-
-def _without_controls(value: object) -> object:
-    """What every expression in a template passes through before it is escaped."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _moment(time: datetime | None) -> str:
-    """A point in time that machines can read too."""
-    if time is None:
-        return wording.NOTHING
-    return Markup('<time datetime="{}">{}</time>').format(time.isoformat(), wording.moment(time))

@@ -176,6 +176,19 @@ def test_the_page_of_an_alert_draws_its_minutes_while_they_are_in_memory() -> No
     assert "peak 59 mentions a minute" in page
 
 
+def test_what_never_fired_is_no_resolved_alert_and_says_so_quietly() -> None:
+    faded = crisis_alert(1, "resolved", brand="faded", fired_at=None)
+    browser = client(ledger_of(faded, crisis_alert(1, "resolved", brand="ended")))
+    overview = browser.get("/").text
+    lately = overview[overview.index("Resolved lately") :]
+    assert "Ended" in lately
+    assert "Faded" not in lately
+    listed = browser.get("/alerts").text
+    assert "Did not fire" in listed
+    assert listed.count("Resolved") == 1
+    assert "Faded without firing" in browser.get(alert_href(faded.alert_id)).text
+
+
 def test_where_there_is_nothing_the_pages_say_what_to_do() -> None:
     page = client(Ledger()).get("/").text
     assert "No brand has been heard of" in page

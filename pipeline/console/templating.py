@@ -1,0 +1,54 @@
+"""Templates of console and reports: one place where text becomes HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.console import views, wording
+from pipeline.plaintext import printable
+
+
+def make_environment(folder: Path) -> Environment:
+    """Templates of a folder: everything in an expression is escaped and freed of controls."""
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_without_controls,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(
+        figure=wording.figure,
+        percentage=wording.percentage,
+        signed=wording.signed,
+        chance=wording.chance,
+        moment=_moment,
+        plain_moment=wording.moment,
+        stretch=wording.stretch,
+        safe_link=views.safe_link,
+        alert_href=views.alert_href,
+    )
+    words: Sequence[str] = ("KINDS", "SEVERITIES", "STATUSES", "PHASES", "BRAND_STATES")
+    environment.globals.update({name: getattr(wording, name) for name in words})
+    environment.globals["lasted"] = views.lasted
+    return environment
+
+
+def _without_controls(value: object) -> object:
+    """What every expression in a template passes through before it is escaped."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moment(time: datetime | None) -> str:
+    """A point in time that machines can read too."""
+    if time is None:
+        return wording.NOTHING
+    return Markup('<time datetime="{}">{}</time>').format(time.isoformat(), wording.moment(time))
