@@ -6,7 +6,7 @@ ARGS   ?=
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-fast check fix schemas clean \
+.PHONY: help install install-dev demo test test-fast test-deploy check fix schemas clean \
         bench-throughput bench-detection bench-nab bench-sentiment
 
 help:  ## list the targets
@@ -41,6 +41,9 @@ test: install-dev  ## every test; real Kafka where one can be had
 
 test-fast: install-dev  ## unit and contract tests alone
 	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
+
+test-deploy: install-dev  ## rules, routes, runbooks and manifests, with the real tools
+	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 check: install-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -86,8 +86,10 @@ async def serve_exporter(
         UserError: no broker, no topic, or no port.
     """
     ledger = Ledger(history_buckets=HISTORY_BUCKETS)
-    exporter = Exporter(ledger, ExporterMetrics(registry, max_brands), wall_ms)
+    metrics = ExporterMetrics(registry, max_brands)
+    exporter = Exporter(ledger, metrics, wall_ms)
     feed = Feed(settings, ledger, FeedMetrics(registry), exporter.take, SERIES_TAIL_RECORDS)
+    metrics.caught_up.set_function(lambda: float(feed.told))
     pulse = Pulse(STALLED_AFTER_S)
     server = serve_metrics(
         host,

@@ -103,6 +103,12 @@ class Feed:
         self._live_from: dict[TopicPartition, int] = {}
         self._awaited: dict[TopicPartition, int] = {}
         self._connected = False
+        self._told = False
+
+    @property
+    def told(self) -> bool:
+        """Whether all that lay in the topics at the start has been told to the listener."""
+        return self._told
 
     @property
     def caught_up(self) -> bool:
@@ -194,6 +200,7 @@ class Feed:
             await self._note_progress()
             if news:
                 self._listener(news)
+            self._told = self.caught_up
 
     def _take(self, part: TopicPartition, records: Sequence[ConsumerRecord]) -> list[News]:
         topic = self._names[part.topic]

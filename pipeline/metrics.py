@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -30,7 +31,7 @@ from prometheus_client import (
     make_wsgi_app,
 )
 
-from models.detection.base import Kind
+from models.detection.base import BUCKET_MS, Kind
 from pipeline.ledger import BrandView, crisis_levels
 from pipeline.listening import listen, port_of
 
@@ -207,6 +208,24 @@ class WatchMetrics:
         self.held_frames = Gauge(
             "czujka_watch_held_frames", "Frames not yet acknowledged.", registry=registry
         )
+        # Event time up to which each partition of `tallies` here is decided. One that stays behind
+        # the others: its worker hangs; restart that one.
+        self.watermark = Gauge(
+            "czujka_watch_watermark_timestamp_seconds",
+            "End of the newest closed bucket, event time.",
+            ["partition"],
+            registry=registry,
+        )
+
+    def note_decided(self, partition: int, bucket: int | None) -> None:
+        """Sets the watermark of a partition to the end of its last closed bucket, if it has one."""
+        if bucket is not None:
+            self.watermark.labels(str(partition)).set((bucket + 1) * BUCKET_MS / 1000)
+
+    def forget_partition(self, partition: int) -> None:
+        """Removes what another worker tells from now on."""
+        with suppress(KeyError):
+            self.watermark.remove(str(partition))
 
 
 class FeedMetrics:
@@ -249,6 +268,12 @@ class ExporterMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY, max_brands: int = 1000) -> None:
         self._max_brands = max_brands
         self._shown: set[str] = set()
+        # 1 once the history of `alerts` has been read; until then what stands below may be long
+        # over, and no rule looks at it. 0 for minutes: the broker is slow, or away. It stands
+        # first: a scrape that reads 1 here reads the current state of all that follows.
+        self.caught_up = Gauge(
+            "czujka_exporter_caught_up", "Whether history has been read.", registry=registry
+        )
         # 1 while a crisis fires. Page on this; the console says what to do.
         self.crisis_active = Gauge(
             "czujka_crisis_active",

@@ -104,6 +104,7 @@ class WatchStage:
         here = {tp.partition for tp in assigned if tp.topic == topic}
         for partition in set(self._owned) - here:
             del self._owned[partition]
+            self._metrics.forget_partition(partition)
         for owned in self._owned.values():
             owned.checked = False
         self._metrics.rebalances.inc()
@@ -121,6 +122,7 @@ class WatchStage:
             return
         output = owned.stage.take(event, frame)
         await self._publish(output)
+        self._metrics.note_decided(partition, owned.stage.folded)
         if owned.stage.unknown_brands:
             self._metrics.unknown_brands.set(len(owned.stage.unknown_brands))
         self._metrics.held_frames.set(sum(len(own.stage) for own in self._owned.values()))

@@ -113,6 +113,7 @@ async def test_the_exporter_shows_history_and_counts_what_comes_after(
             'czujka_crisis_active{brand="orzel-air",kind="surge-negative"} 1.0',
             'czujka_brand_mentions{brand="orzel-air"} 5.0',
             'czujka_feed_bad_records_total{topic="alerts"} 1.0',
+            "czujka_exporter_caught_up 1.0",
         )
         assert "czujka_alerts_total{" not in shown
         await send(settings, crisis_alert(1, "resolved"), crisis_alert(0, "firing"))

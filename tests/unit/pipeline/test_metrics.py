@@ -116,6 +116,19 @@ def test_beyond_the_limit_a_brand_has_no_series_unless_it_is_in_crisis() -> None
     assert crisis(registry, "b4") is None
 
 
+def test_each_partition_shows_how_far_it_is_decided_until_it_goes_elsewhere() -> None:
+    registry = CollectorRegistry()
+    metrics = WatchMetrics(registry)
+    name, here = "czujka_watch_watermark_timestamp_seconds", {"partition": "3"}
+    metrics.note_decided(3, None)
+    assert registry.get_sample_value(name, here) is None
+    metrics.note_decided(3, 10)
+    assert registry.get_sample_value(name, here) == 660
+    metrics.forget_partition(3)
+    metrics.forget_partition(3)
+    assert registry.get_sample_value(name, here) is None
+
+
 def fetch(server: MetricsServer, path: str) -> tuple[int, str]:
     address = f"http://127.0.0.1:{server.port}{path}"
     try:
