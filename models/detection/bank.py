@@ -27,6 +27,14 @@ from models.detection.life import KINDS, PHASES, Life, decode_lives, encode_live
 from models.detection.settings import DEFAULT, DetectionSettings
 from models.detection.signals import Scene, advance_signal, begin_signal, is_active
 from models.detection.state import decode_arrays, encode_arrays
+from models.detection.votes import (
+    N_FEATURES,
+    SAMPLE,
+    SELF,
+    cast_votes,
+    check_detectors,
+    describe_slot,
+)
 from models.sentiment.bins import N_BINS, bin_centres
 
 MINUTE_MS = BUCKET_MS
@@ -34,6 +42,10 @@ _BLANK_LIMIT_MIN = 125
 _SHAPE_PRIOR_MIN = 180.0
 _COMMON_FROM = 1.3
 _COMMON_ROW_MU = 2.0
+_PLATFORM_FROM = 1.6
+_PLATFORM_MIN = 3
+_STRIDE = 7919
+"""Prime step through the rows when sampling stretches for the forest."""
 _MOOD_EXTRA = 2.0
 _BLIND_MIN = 5
 _Z95 = 1.959964
@@ -72,6 +84,11 @@ class TwoNullBank:
         self.ring = np.zeros((n, c.N_SLOTS, c.N_RING), dtype=np.float32)
         self.shape = np.ones(c.HOURS)
         self.lives: dict[tuple[int, int], Life] = {}
+        self.sample = np.zeros((0, N_FEATURES), dtype=np.float32)
+        # Minutes that all have been rising together, and the row that speaks for all, or -1.
+        self.together = np.array([0, -1], dtype=np.int64)
+        self._voters = check_detectors(settings.detectors)
+        self._rise = 1.0
         self._offsets = np.array([r.utc_offset_min for r in rows], dtype=np.int64)
         self._planned = [r for r, row in enumerate(rows) if row.events]
         self._ratios = likelihood_ratios(settings.calibration_negative_share)
@@ -131,6 +148,10 @@ class TwoNullBank:
         )
         if at % 60 == 0:
             self._pool_shape(at)
+        if at % c.SLOT_MIN == 0 and self._voters:
+            self._sample_stretch(at)
+        self._rise = self._common_rise()
+        self._watch_platform()
         widened = np.zeros(len(self.rows), dtype=np.bool_)
         for r in self._planned:
             begin, end = at * BUCKET_MS, (at + 1) * BUCKET_MS
@@ -148,7 +169,7 @@ class TwoNullBank:
             _floats(minute.negative_reach),
             _floats(minute.coverage),
             self._ratios,
-            self._common_rise(),
+            self._rise,
             widened,
             self._offsets,
             self.settings.prior_negative_share,
@@ -179,6 +200,31 @@ class TwoNullBank:
         rise = float(np.median(self.core[rows, c.SHORT_N] / mu[rows]))
         return rise if rise >= _COMMON_FROM else 1.0
 
+    def _watch_platform(self) -> None:
+        """Notes since when all rows rise together; one row, the one that rises most, says so."""
+        if self._rise < _PLATFORM_FROM:
+            self.together[0] = 0
+            if self._rise == 1.0:
+                self.together[1] = -1
+            return
+        self.together[0] += 1
+        if self.together[0] >= _PLATFORM_MIN and self.together[1] < 0:
+            mu = self.core[:, c.SHORT_MU]
+            ratio = np.where(mu >= _COMMON_ROW_MU, self.core[:, c.SHORT_N] / np.maximum(mu, 1), 0)
+            self.together[1] = int(np.argmax(ratio))
+
+    def _sample_stretch(self, at: int) -> None:
+        """Keeps the stretch that just ended of one row, for the forest over all brands."""
+        if len(self.rows) == 0:
+            return
+        r = (at // c.SLOT_MIN * _STRIDE) % len(self.rows)
+        slot = self.ring[r, (at // c.SLOT_MIN - 1) % c.N_SLOTS]
+        if slot[c.RING_S] <= 0.0:
+            return
+        share = float(kernel.share_of(self.core[r], self.settings.prior_negative_share))
+        added = describe_slot(slot, share)[None]
+        self.sample = np.concatenate([self.sample[-SAMPLE + 1 :], added])
+
     # --- the lives ----------------------------------------------------------------------------
 
     def _live(self, at: int, minute: Minute) -> list[Transition]:
@@ -192,6 +238,8 @@ class TwoNullBank:
             & (self.core[:, c.AGE] >= _BLIND_MIN),
         }
         due = set(self.lives)
+        if self.together[0] == _PLATFORM_MIN:
+            due.add((int(self.together[1]), _SURGE))
         for k, kind in enumerate(KINDS):
             due.update((int(r), k) for r in np.flatnonzero(hot[kind]))
         transitions = []
@@ -216,6 +264,8 @@ class TwoNullBank:
             row_settings=self.rows[r],
             crisis_active=is_active(self.lives.get((r, _CRISIS))),
             crisis_recent=(r, _CRISIS) in self.lives,
+            rise=self._rise if k == _SURGE and r == self.together[1] else 1.0,
+            together=self._rise > 1.0,
         )
         life = self.lives.get(key)
         if life is None:
@@ -223,13 +273,23 @@ class TwoNullBank:
             if begun is None:
                 return None
             self.lives[key], transition = begun
-            return transition
+            return self._with_votes(transition, key)
         kept, transition_ = advance_signal(life, scene)
         if transition_ is not None and transition_.phase is Phase.RESOLVED:
             self._reset_tests(r, KINDS[k])
         if not kept:
             del self.lives[key]
-        return transition_
+        return None if transition_ is None else self._with_votes(transition_, key)
+
+    def _with_votes(self, transition: Transition, key: tuple[int, int]) -> Transition:
+        """Adds what the test and the second opinions say."""
+        r = key[0]
+        onset = transition.onset_ms // BUCKET_MS
+        excess = transition.statistic - transition.threshold
+        votes = {SELF: 1.0 / (1.0 + math.exp(-min(max(excess, -50.0), 50.0)))}
+        share = transition.baseline["negative_share"]
+        votes |= cast_votes(self._voters, self.ring[r], self.minute, onset, share, self.sample)
+        return dataclasses.replace(transition, votes=votes)
 
     def _reset_tests(self, r: int, kind: Kind) -> None:
         row = self.core[r]
@@ -260,6 +320,8 @@ class TwoNullBank:
         arrays = self._row_arrays(range(len(self.rows)))
         arrays["minute"] = np.array([self.minute], dtype=np.int64)
         arrays["shape"] = self.shape
+        arrays["sample"] = self.sample
+        arrays["together"] = self.together
         return encode_arrays(arrays)
 
     def load(self, state: bytes) -> None:
@@ -270,11 +332,13 @@ class TwoNullBank:
         """
         arrays = decode_arrays(state)
         n = len(self.rows)
-        if "minute" not in arrays or "shape" not in arrays:
+        if not {"minute", "shape", "sample", "together"} <= arrays.keys():
             raise ValueError("this is the state of single rows; use load_rows")
         self._put_rows(range(n), arrays)
         self.minute = int(arrays["minute"][0])
         self.shape = arrays["shape"]
+        self.sample = arrays["sample"]
+        self.together = arrays["together"]
 
     def save_rows(self, rows: Sequence[int]) -> bytes:
         """The state of some rows, to be put into other positions."""
@@ -327,6 +391,7 @@ class TwoNullBank:
 
 _CRISIS = KINDS.index(Kind.SURGE_NEGATIVE)
 _MOOD = KINDS.index(Kind.MOOD)
+_SURGE = KINDS.index(Kind.SURGE)
 
 
 def gamma_interval(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

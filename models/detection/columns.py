@@ -82,7 +82,9 @@ REACH_X: Final = REACH_N + 1
 # Clumping of posts: squared differences of neighbouring slots, and what independent posts give.
 CLUMP_X: Final = REACH_X + 1
 CLUMP_W: Final = CLUMP_X + 1
-N_CORE: Final = CLUMP_W + 1
+# Minutes that volume alone has been above a burst's.
+BUZZ_MIN: Final = CLUMP_W + 1
+N_CORE: Final = BUZZ_MIN + 1
 
 SLOT_MIN: Final = 5
 N_SLOTS: Final = 20

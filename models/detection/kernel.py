@@ -38,6 +38,7 @@ SHORT_DECAY = math.exp(-1.0 / 10.0)
 
 LOCAL_PRIOR = 16.0
 SHARE_PRIOR = 40.0
+LOGIT_PRIOR = 1.0
 SEASON_PRIOR_MIN = 120.0
 DAY_PRIOR_MIN = 60.0
 DISPERSION_PRIOR = 0.1
@@ -56,14 +57,27 @@ LEVEL_MARGIN = 0.5
 """Standard deviations of the level by which the null's volume is shifted up."""
 MOOD_MARGIN = 1.0
 """Standard deviations of the hourly mood by which the null's share is shifted up."""
+NEW_MOOD = 2.0
+"""Standard deviations of the long-run mood by which the null is shifted up while it is learnt."""
+NEW_LEVEL = 2.0
+"""How far, in logs, a new brand's rate may lie above what little is known; fades over days."""
+NEW_MIN = 2.5 * 1440.0
 BETTER_MOOD = 0.5
-"""A local mood better than the long run counts by this share: good news must not raise alarms."""
+"""A local mood better than the long run counts by this share, and not at all in or after a burst:
+the end of good news is no bad news."""
+BUSY = 1.5
+BUZZ_FROM = math.exp(8.0)
+BUZZ_SPENT_MIN = 15.0
+"""The longer a burst lasts, the less credit; so a week of it costs little more than an hour."""
+SILENT_POSTS = 5.0
 SLUMP_FLOOR = 0.5
 """A local level below this share of the season counts as this: silence must not raise alarms."""
-USUAL_CREDIT = 1.4
-"""Nats credited to the test against usual business: its margins make it err on the safe side."""
+USUAL_CREDIT = 1.6
+USUAL_CREDIT_SLOPE = 0.5
+"""Nats credited to the test against usual business at one post a minute, and more for each
+tenfold: its margins make it err on the safe side, the more so the more posts there are."""
 BENIGN_CREDIT = 4.6
-BENIGN_CREDIT_SLOPE = 0.6
+BENIGN_CREDIT_SLOPE = 0.4
 """Nats credited to the test against a benign burst, because bursts are rare; at one post a minute,
 and more for each tenfold, because few posts speak less reliably of the mood."""
 BENIGN_LEAD = math.exp(6.0)
@@ -151,7 +165,7 @@ def _watch_clumps(row: Floats, ring: Any, slot: int) -> None:
 @compile_loop
 def long_logit_of(row: Floats, prior: float) -> float:
     """Long-run logit of the negative share, shrunk to the prior share."""
-    weight = SHARE_PRIOR * prior * (1.0 - prior)
+    weight = LOGIT_PRIOR
     x = (row[c.SHARE_X] + weight * math.log(prior / (1.0 - prior))) / (row[c.SHARE_W] + weight)
     return float(min(max(x, -5.0), 2.5))
 
@@ -210,9 +224,11 @@ def _close_hour(row: Floats, hour: int, season_n: Any, season_t: Any) -> None:
         part = 1.0
         if row[c.AGE] > SETTLED_MIN and n > 3.0 * mu + 10.0:
             part = (3.0 * mu + 10.0) / n
-        season_n[hour] = np.float32(WEEK_DECAY * season_n[hour] + part * n)
-        kept = WEEK_DECAY * (season_t[hour] / c.EXPOSURE_SCALE) + t
-        season_t[hour] = np.uint16(min(kept * c.EXPOSURE_SCALE + 0.5, 65535.0))
+        # An hour without a post where many are usual is an outage or a pause, no new season.
+        if n > 0.0 or 0.5 * (row[c.RATE_A] + row[c.RATE_B]) * t < SILENT_POSTS:
+            season_n[hour] = np.float32(WEEK_DECAY * season_n[hour] + part * n)
+            kept = WEEK_DECAY * (season_t[hour] / c.EXPOSURE_SCALE) + t
+            season_t[hour] = np.uint16(min(kept * c.EXPOSURE_SCALE + 0.5, 65535.0))
         if mu > 0.0 and t > 30.0:
             z = min((n - mu) / mu, 2.0)
             noise = 1.0 / mu + dispersion_of(row) / t
@@ -246,7 +262,7 @@ def _feed_local(row: Floats, slot: Any) -> None:
         part = limit / n
     row[c.LOCAL_N] = LOCAL_DECAY * row[c.LOCAL_N] + part * n
     row[c.LOCAL_S] = LOCAL_DECAY * row[c.LOCAL_S] + s
-    usual = 1.5 * slot[c.RING_MU] + 3.0
+    usual = 1.5 * s + 3.0
     if row[c.AGE] > SETTLED_MIN and n > usual:
         part = usual / n
     row[c.MOOD_N] = LOCAL_DECAY * row[c.MOOD_N] + part * n
@@ -414,11 +430,15 @@ def step_rows(
             # Nulls: the volume and the mood least favourable within their uncertainty.
             local_x = local_logit_of(row, prior)
             long_x = long_logit_of(row, prior)
-            null_x = max(local_x, local_x + (1.0 - BETTER_MOOD) * (long_x - local_x))
-            null_x += MOOD_MARGIN * math.sqrt(swing_of(row))
+            trust = BETTER_MOOD if g < BUSY else 0.0
+            null_x = max(local_x, local_x + (1.0 - trust) * (long_x - local_x))
+            unknown = NEW_MOOD * NEW_MOOD / (row[c.SHARE_W] + LOGIT_PRIOR)
+            null_x += math.sqrt(MOOD_MARGIN * MOOD_MARGIN * swing_of(row) + unknown)
             p_u = 1.0 / (1.0 + math.exp(-null_x))
-            mu_u = season * max(g, SLUMP_FLOOR) * scale * common
-            mu_u *= math.exp(LEVEL_MARGIN * math.sqrt(level_var))
+            floor = 1.0 if row[c.AGE] < 2.0 * NEW_MIN else SLUMP_FLOOR
+            mu_u = season * max(g, floor) * scale * common
+            new = NEW_LEVEL * math.exp(-row[c.AGE] / NEW_MIN)
+            mu_u *= math.exp(LEVEL_MARGIN * math.sqrt(level_var) + new)
             leak = LEAK * copies[i]
             if leak > 0.0:
                 p_u = (mu_u * p_u + leak * max(LEAK_SHARE, p_u)) / (mu_u + leak)
@@ -491,6 +511,10 @@ def step_rows(
                     row[c.SURGE + j], row[c.SURGE_AGE + j] = _advance(
                         row[c.SURGE + j], row[c.SURGE_AGE + j], gain
                     )
+                if mean_of(row, c.SURGE, c.N_SURGE) >= BUZZ_FROM:
+                    row[c.BUZZ_MIN] += 1.0
+                else:
+                    row[c.BUZZ_MIN] = 0.0
                 # Copies: ten times the usual and half the brand's traffic, over a wide null.
                 copy_mu = 3.0 * (row[c.COPY_N] + 1.0) / (row[c.COPY_T] + 60.0) + 0.1 * mu_full
                 copy_mu *= scale
@@ -511,8 +535,9 @@ def step_rows(
                 clipped = n
                 if row[c.AGE] > SETTLED_MIN:
                     clipped = min(n, 4.0 * mu + 10.0)
-                row[c.LEVEL_N] = LONG_DECAY * row[c.LEVEL_N] + clipped
-                row[c.LEVEL_T] = LONG_DECAY * row[c.LEVEL_T] + cov
+                if row[c.RECENT_N] + n > 0.05 or season * 30.0 < SILENT_POSTS:
+                    row[c.LEVEL_N] = LONG_DECAY * row[c.LEVEL_N] + clipped
+                    row[c.LEVEL_T] = LONG_DECAY * row[c.LEVEL_T] + cov
                 row[c.COPY_N] = LONG_DECAY * row[c.COPY_N] + min(copies[i], mu + 1.0)
                 row[c.COPY_T] = LONG_DECAY * row[c.COPY_T] + cov
                 noise = 1.0 / mu
@@ -555,8 +580,10 @@ def step_rows(
         crisis = math.log(mean_of(row, c.CRISIS, c.N_ALT) + LEAST)
         tenfold = min(max(math.log10(level_of(row)), -1.0), 1.0)
         credit = BENIGN_CREDIT + BENIGN_CREDIT_SLOPE * tenfold
+        credit -= math.log(1.0 + row[c.BUZZ_MIN] / BUZZ_SPENT_MIN)
         clumps = CLUMP_PENALTY * math.log(clumping_of(row)) * max(-tenfold, 0.0)
-        out[i, c.OUT_CRISIS] = min(crisis + USUAL_CREDIT, benign + credit) - clumps
+        usual_credit = USUAL_CREDIT + USUAL_CREDIT_SLOPE * tenfold
+        out[i, c.OUT_CRISIS] = min(crisis + usual_credit, benign + credit) - clumps
         out[i, c.OUT_USUAL] = crisis
         out[i, c.OUT_MOOD] = benign
         out[i, c.OUT_SURGE] = math.log(mean_of(row, c.SURGE, c.N_SURGE) + LEAST)

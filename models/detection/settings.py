@@ -40,7 +40,11 @@ class DetectionSettings:
         pool_min_rows: brands needed before "all rise together" is looked for.
     """
 
-    detectors: tuple[str, ...] = ("two-null",)
+    detectors: tuple[str, ...] = (
+        "two-null",
+        "river.drift.ADWIN",
+        "river.anomaly.HalfSpaceTrees",
+    )
     calibration_negative_share: float = 0.35
     prior_negative_share: float = 0.2
     pending_margin: float = 1.5

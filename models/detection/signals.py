@@ -32,6 +32,7 @@ from models.detection.severity import ORDER, Impact, rate_severity
 
 MIN_NEGATIVE = 5.0
 MIN_NEGATIVE_AUTHORS = 3.0
+MIN_RATIO = 1.3
 MIN_COPIES = 20.0
 FORGET_BASELINE_MIN = {Kind.SURGE_NEGATIVE: 480, Kind.MOOD: 480, Kind.SURGE: 240}
 """After this long, what has become usual may count as usual."""
@@ -66,6 +67,8 @@ class Scene:
     row_settings: RowSettings
     crisis_active: bool
     crisis_recent: bool
+    rise: float
+    together: bool
 
     @classmethod
     def of(
@@ -83,6 +86,8 @@ class Scene:
         row_settings: RowSettings,
         crisis_active: bool,
         crisis_recent: bool,
+        rise: float,
+        together: bool,
     ) -> Scene:
         """The scene of a row of the bank."""
         column = {
@@ -115,6 +120,8 @@ class Scene:
             row_settings=row_settings,
             crisis_active=crisis_active,
             crisis_recent=crisis_recent,
+            rise=rise,
+            together=together,
         )
 
     @property
@@ -181,13 +188,13 @@ def _look(life: Life, scene: Scene) -> Sight:
     gate = _passes_gate(life, scene)
     calm, loud = _compare_rate(life, scene)
     near = kind is Kind.SURGE_NEGATIVE and stat >= h - scene.settings.pending_margin
-    quiet = (kind is Kind.SURGE and scene.crisis_active) or (
+    quiet = (kind is Kind.SURGE and (scene.crisis_active or scene.together)) or (
         kind is Kind.MOOD and scene.crisis_recent
     )
     pending = PHASES[life.phase] is Phase.WATCH
     return Sight(
         minute=scene.at,
-        fires=stat >= h and gate and not quiet,
+        fires=(stat >= h and gate and not quiet) or scene.rise > 1.0,
         pends=near and gate,
         calm=stat < h - scene.settings.pending_margin - 1.5 if pending else calm,
         loud=loud,
@@ -203,7 +210,9 @@ def _passes_gate(life: Life, scene: Scene) -> bool:
         begin = min(life.onset, scene.at - 10)
         negative = scene.ring_sum(c.RING_H, begin)
         authors = scene.ring_sum(c.RING_NEG_AUTHORS, begin)
-        return negative >= MIN_NEGATIVE and authors >= MIN_NEGATIVE_AUTHORS
+        usual = scene.ring_sum(c.RING_MU, begin) * life.share
+        worse = scene.kind is Kind.MOOD or negative >= MIN_RATIO * usual
+        return worse and negative >= MIN_NEGATIVE and authors >= MIN_NEGATIVE_AUTHORS
     if scene.kind is Kind.COORDINATED:
         return bool(scene.core[c.RECENT_C] >= MIN_COPIES)
     return True
@@ -369,6 +378,11 @@ def _sentence(life: Life, scene: Scene) -> str:
             return (
                 f"{life.seen_h:.0f} negative posts in {minutes} min where about "
                 f"{life.usual_h:.1f} are usual"
+            )
+        case Kind.SURGE if scene.rise > 1.0:
+            return (
+                f"all brands rise together, by a factor of {scene.rise:.1f}: a platform effect, "
+                "told once and here"
             )
         case Kind.SURGE:
             return (

@@ -1,0 +1,1 @@
+"""NAB's Twitter volumes, scored by NAB's rules."""
