@@ -1,4 +1,4 @@
-"""Real posts: three airlines in February 2015; JetBlue and Southwest cancel flights from the 22nd."""
+"""Real posts of three airlines, February 2015; JetBlue and Southwest cancel flights from the 22nd."""
 
 from __future__ import annotations
 
