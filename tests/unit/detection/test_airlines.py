@@ -1,4 +1,4 @@
-"""Real posts of three airlines, February 2015; JetBlue and Southwest cancel flights from the 22nd."""
+"""Real posts of three airlines, February 2015; two of them cancel flights from the 22nd on."""
 
 from __future__ import annotations
 
