@@ -67,17 +67,22 @@ class LocalRun:
             for log in logs:
                 log.append((heartbeat.source.encode(), value))
         for partition, log in enumerate(logs):
-            yield from self._feed(partition, log)
+            yield from self.append(partition, log)
         if self._since_cut >= CUT_RECORDS or (heartbeat is not None and heartbeat.final):
-            self._since_cut = 0
-            for scorer in self._scorers:
-                yield from self._pass_on(scorer)
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Output]:
+        """Passes on what score has tallied so far; yields what was decided."""
+        self._since_cut = 0
+        for scorer in self._scorers:
+            yield from self._pass_on(scorer)
 
     def take_dead_letters(self) -> list[DeadLetter]:
         """Records refused since the last call."""
         return [letter for scorer in self._scorers for letter in scorer.take_dead_letters()]
 
-    def _feed(self, partition: int, log: list[tuple[bytes, bytes]]) -> Iterator[Output]:
+    def append(self, partition: int, log: Sequence[tuple[bytes, bytes]]) -> Iterator[Output]:
+        """Appends records, keys and values, to one partition; yields what was decided."""
         scorer = self._scorers[partition]
         first = self._next_offset[partition]
         self._next_offset[partition] += len(log)

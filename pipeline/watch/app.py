@@ -83,9 +83,9 @@ class WatchStage:
         self._unsent: list[FutureMessage] = []
         self._table: StateTable = app.Table(
             STATE_TABLE,
-            schema=faust.Schema(
-                key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-            ),
+            # Not as a schema: with one, what was written raw would be read back as JSON.
+            key_type=bytes,
+            value_type=bytes,
             partitions=settings.tallies_partitions,
         )
         self._series = app.topic(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,15 +104,7 @@ def read_topic(settings: Settings, name: str) -> list[Any]:
 
 
 async def _read_topic(settings: Settings, topic: str) -> list[Any]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers, fetch_max_wait_ms=100, max_poll_records=10_000
-    )
-    await consumer.start()
-    try:
-        await consumer._client.force_metadata_update()
-        tps = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-        assert tps, f"no topic {topic}"
-        consumer.assign(tps)
+    async with _reader(settings, topic) as (consumer, tps):
         ends = await consumer.end_offsets(tps)
         await consumer.seek_to_beginning(*tps)
         records: dict[TopicPartition, list[Any]] = {tp: [] for tp in tps}
@@ -121,38 +114,68 @@ async def _read_topic(settings: Settings, topic: str) -> list[Any]:
                     for other, batch in (await consumer.getmany(timeout_ms=200)).items():
                         records[other] += batch
         return [record for tp in tps for record in records[tp]]
+
+
+@contextlib.asynccontextmanager
+async def _reader(
+    settings: Settings, topic: str
+) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers, fetch_max_wait_ms=100, max_poll_records=10_000
+    )
+    await consumer.start()
+    try:
+        await consumer._client.force_metadata_update()
+        tps = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        assert tps, f"no topic {topic}"
+        consumer.assign(tps)
+        yield consumer, tps
     finally:
         await consumer.stop()
+
+
+def count_records(settings: Settings, name: str) -> int:
+    """How many records a topic has had."""
+    return asyncio.run(_count_records(settings, settings.topic(name)))
+
+
+async def _count_records(settings: Settings, topic: str) -> int:
+    async with _reader(settings, topic) as (consumer, tps):
+        return sum((await consumer.end_offsets(tps)).values())
 
 
 def send(
     settings: Settings,
     name: str,
-    values: Iterable[bytes | None],
+    records: Iterable[tuple[bytes | None, bytes | None]],
     partition: int | None = None,
-    key: bytes | None = None,
 ) -> None:
-    """Puts records on a topic, in their order."""
-    asyncio.run(_send(settings, settings.topic(name), list(values), partition, key))
+    """Puts records, keys and values, on a topic in their order."""
+    asyncio.run(_send(settings, settings.topic(name), records, partition))
 
 
 async def _send(
     settings: Settings,
     topic: str,
-    values: list[bytes | None],
+    records: Iterable[tuple[bytes | None, bytes | None]],
     partition: int | None,
-    key: bytes | None,
 ) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.bootstrap_servers,
         enable_idempotence=True,
         compression_type="gzip",
         max_request_size=16 << 20,
+        max_batch_size=256 << 10,
+        linger_ms=10,
     )
     await producer.start()
     try:
-        sent = [await producer.send(topic, value, partition=partition, key=key) for value in values]
-        await asyncio.gather(*sent)
+        sent = [
+            await producer.send(topic, value, partition=partition, key=key)
+            for key, value in records
+        ]
+        for one in sent:
+            await one
     finally:
         await producer.stop()
 

@@ -1,0 +1,148 @@
+"""Nothing is lost and nothing counted twice on a real Kafka when workers are killed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from models.sentiment import load_scorer
+from pipeline.assembly import read_watchlist
+from pipeline.child import Child
+from pipeline.settings import Settings
+from pipeline.topics import create_topics
+from tests.support.roles import (
+    DEMO_WATCHLIST,
+    Decided,
+    count_records,
+    read_decided,
+    read_topic,
+    send,
+    start_role,
+    until,
+)
+from tests.support.stream import Log, decide_undisturbed, make_stream
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+LIMIT_S = 300
+SESSION_S = 4
+"""So long the group waits for a killed worker."""
+CHUNK = 4_000
+
+
+@dataclass
+class Workers:
+    """Workers of one role; any of them may be killed, and is replaced."""
+
+    settings: Settings
+    role: str
+    folder: Path
+    stack: ExitStack
+    running: list[Child] = field(default_factory=list)
+    kills: int = 0
+
+    def start(self) -> None:
+        log = self.folder / f"{self.role}-{self.kills}-{len(self.running)}.log"
+        self.running.append(self.stack.enter_context(start_role(self.settings, self.role, log)))
+
+    def kill(self, rng: random.Random) -> None:
+        victim = rng.choice(self.running)
+        assert victim.running, victim.tail()
+        victim.kill()
+        self.running.remove(victim)
+        self.kills += 1
+        self.start()
+
+
+def publish(settings: Settings, logs: list[Log], started: threading.Event) -> threading.Thread:
+    """Publishes beside us, all partitions alternating."""
+
+    def work() -> None:
+        for at in range(0, max(map(len, logs)), CHUNK):
+            for partition, log in enumerate(logs):
+                send(settings, "posts", log[at : at + CHUNK], partition)
+            started.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def points_due(rng: random.Random, kills: int) -> list[float]:
+    """Shares of the series at which somebody is killed: spread, each at a random place."""
+    return [(number + rng.uniform(0.1, 0.9)) / (kills + 1) for number in range(kills)]
+
+
+def run_disturbed(
+    settings: Settings, logs: list[Log], expected: Decided, folder: Path, kills: int, workers: int
+) -> Decided:
+    """The whole way on the broker, with kills at random points of the stream."""
+    rng = random.Random(20)
+    create_topics(settings)
+    with ExitStack() as stack:
+        roles = [Workers(settings, role, folder, stack) for role in ("score", "watch")]
+        for role in roles:
+            role.start()
+        started = threading.Event()
+        publishing = publish(settings, logs, started)
+        assert started.wait(LIMIT_S)
+        plan = sorted((point, role) for role in range(2) for point in points_due(rng, kills))
+        if workers == 2:
+            plan = [(0.05, 2), *plan]
+        for point, number in plan:
+            everybody = [child for role in roles for child in role.running]
+            due = point * len(expected.series)
+            until(lambda due=due: count_records(settings, "series") >= due, everybody, LIMIT_S, 0.2)
+            if number == 2:
+                for role in roles:
+                    role.start()  # the partitions are shared out anew in mid-stream
+            else:
+                roles[number].kill(rng)
+        assert [role.kills for role in roles] == [kills, kills]
+        publishing.join(LIMIT_S)
+        everybody = [child for role in roles for child in role.running]
+        until(lambda: is_complete(settings, expected), everybody, LIMIT_S, 1)
+    return read_decided(settings)
+
+
+def is_complete(settings: Settings, expected: Decided) -> bool:
+    if count_records(settings, "series") < len(expected.series):
+        return False
+    return len(read_decided(settings).series) >= len(expected.series)
+
+
+@pytest.mark.parametrize(
+    ("posts", "kills", "workers"),
+    [
+        pytest.param(200_000, 4, 1, id="one-worker-each-200-000-posts"),
+        pytest.param(60_000, 2, 2, id="two-workers-each-and-a-rebalance"),
+    ],
+)
+def test_killed_workers_leave_every_bucket_and_alert_as_if_nothing_had_happened(
+    posts: int,
+    kills: int,
+    workers: int,
+    tmp_path: Path,
+    kafka_settings: Callable[..., Settings],
+) -> None:
+    settings = kafka_settings(
+        watchlist=DEMO_WATCHLIST,
+        state_dir=tmp_path / "state",
+        session_timeout_s=SESSION_S,
+        block_records=1024,
+        checkpoint_interval_s=2.0,
+    )
+    logs = make_stream(posts, 1200, settings.posts_partitions, seed=1)
+    expected = decide_undisturbed(logs, read_watchlist(settings), settings, load_scorer())
+    assert {"firing", "resolved"} <= {alert["status"] for alert in expected.alerts.values()}
+    found = run_disturbed(settings, logs, expected, tmp_path, kills, workers)
+    assert found.series == expected.series
+    assert found.alerts == expected.alerts
+    assert not read_topic(settings, "dead-letters")
+    assert count_records(settings, "series") > len(expected.series), "the kills disturbed nothing"

@@ -1,0 +1,61 @@
+"""The Faust app of the watch stage, as far as it can be seen without a broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from faust.types import Message
+
+from models.detection import make_bank
+from models.errors import UserError
+from models.watching import BrandWatch
+from pipeline.metrics import CollectorRegistry, WatchMetrics
+from pipeline.settings import Settings
+from pipeline.topics import changelog_topics
+from pipeline.watch.app import make_app, run_app
+
+
+def app_of(settings: Settings):
+    return make_app(
+        settings, lambda _: BrandWatch((), make_bank), WatchMetrics(CollectorRegistry())
+    )
+
+
+async def test_the_state_is_read_back_from_the_changelog_as_it_was_written() -> None:
+    [table] = app_of(Settings()).tables.values()
+    topic = table.changelog_topic
+    key, value = b"0/manifest", bytes(range(256))
+    written_key, _ = topic.prepare_key(key, table.key_serializer, topic.schema)
+    written_value, _ = topic.prepare_value(value, table.value_serializer, topic.schema)
+    assert (written_key, written_value) == (key, value)
+    message = Message(
+        topic="t",
+        partition=0,
+        offset=0,
+        timestamp=0.0,
+        timestamp_type=0,
+        headers=None,
+        key=written_key,
+        value=written_value,
+        checksum=None,
+    )
+    event = await topic.decode(message)
+    assert (event.key, event.value) == (key, value)
+
+
+def test_the_changelog_has_the_name_that_the_topics_are_made_with() -> None:
+    settings = Settings(topic_prefix="dev.", tallies_partitions=3)
+    app = app_of(settings)
+    [topic] = changelog_topics(settings.group("watch"), app.tables, settings.tallies_partitions)
+    [table] = app.tables.values()
+    assert table.changelog_topic.get_topic_name() == topic.name
+    assert table.changelog_topic.partitions == topic.partitions
+
+
+def test_a_state_folder_that_cannot_be_made_is_told_with_its_variable(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("no folder")
+    settings = Settings(state_dir=occupied / "state")
+    with pytest.raises(UserError, match="CZUJKA_STATE_DIR"):
+        run_app(app_of(settings), settings)
