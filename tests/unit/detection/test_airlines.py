@@ -1,4 +1,4 @@
-"""Real posts of three airlines, February 2015; two of them cancel flights from the 22nd on."""
+"""Real posts: three airlines in February 2015; flights are cancelled from the 21st to the 23rd."""
 
 from __future__ import annotations
 
