@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from models.alert import CrisisAlert
 from models.series import SeriesPoint
-from pipeline.feed import ALERTS, SERIES, Erased, Feed, News
+from pipeline.feed import ALERTS, SERIES, Content, Erased, Feed, News, Said
 from pipeline.ledger import Ledger
 from pipeline.metrics import (
     REGISTRY,
@@ -53,7 +53,7 @@ class Exporter:
         if (watermark := self._ledger.watermark) is not None:
             self._metrics.watermark.set(watermark.timestamp())
 
-    def _count(self, record: CrisisAlert | SeriesPoint | Erased) -> None:
+    def _count(self, record: Content) -> None:
         match record:
             case CrisisAlert():
                 self._metrics.alerts.labels(
@@ -62,7 +62,7 @@ class Exporter:
                 self._observe_delay(ALERTS, record.pipeline_sent_ms)
             case SeriesPoint():
                 self._observe_delay(SERIES, record.pipeline_sent_ms)
-            case Erased():
+            case Erased() | Said():
                 pass
 
     def _observe_delay(self, topic: str, sent_ms: int) -> None:

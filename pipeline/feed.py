@@ -1,4 +1,4 @@
-"""Reads `alerts` and `series` into a ledger, for the exporter, the console and the terminal view.
+"""Reads `alerts`, `series` and, for the console, `feedback` into a ledger.
 
 No consumer group: each reader wants all of it, and remembers nothing. `alerts` is compacted and
 read from its beginning; of `series` the tail is enough. A broker that goes away is waited for.
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from models.alert import CrisisAlert
 from models.errors import UserError
+from models.feedback import Feedback, decode_feedback
 from models.series import SeriesPoint, decode_series_point
 from pipeline.client import connection_arguments, reach, unreachable
 from pipeline.ledger import Ledger
@@ -25,6 +26,7 @@ from pipeline.settings import Settings
 
 ALERTS = "alerts"
 SERIES = "series"
+FEEDBACK = "feedback"
 
 POLL_S = 0.5
 MAX_BATCH_RECORDS = 1000
@@ -43,30 +45,43 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A record of `feedback`: an answer, or (None) that the one under `key` is taken back."""
+
+    key: bytes
+    answer: Feedback | None
+
+
+Content = CrisisAlert | SeriesPoint | Erased | Said
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """A record that changed the ledger.
 
     Attributes:
-        brand: the one concerned.
+        brand: the one concerned; of an answer, its alert.
         record: what it says.
         live: it was written after the feed was opened; otherwise it is history.
     """
 
     brand: str
-    record: CrisisAlert | SeriesPoint | Erased
+    record: Content
     live: bool
 
 
-def read_record(
-    topic: str, key: bytes | None, value: bytes | None
-) -> CrisisAlert | SeriesPoint | Erased:
-    """Reads a record of `alerts` or `series`.
+def read_record(topic: str, key: bytes | None, value: bytes | None) -> Content:
+    """Reads a record of `alerts`, `series` or `feedback`.
 
     Raises:
         ValueError: it cannot be understood; the message says why.
     """
     if topic == SERIES:
         return decode_series_point(value or b"")
+    if topic == FEEDBACK:
+        if not key:
+            raise ValueError("an answer without a key can never be replaced")
+        return Said(key, None if value is None else decode_feedback(value))
     if value is None:
         if not key:
             raise ValueError("a tombstone without a key names no alert")
@@ -75,7 +90,7 @@ def read_record(
 
 
 class Feed:
-    """A reader of both topics.
+    """A reader of the topics.
 
     Args:
         settings: broker and topic names.
@@ -83,6 +98,7 @@ class Feed:
         metrics: of the reading.
         listener: called after each batch with what was news in it, on the event loop.
         series_tail_records: how much of `series` is read at the start, over all partitions.
+        topics: what is read.
     """
 
     def __init__(
@@ -92,13 +108,14 @@ class Feed:
         metrics: FeedMetrics,
         listener: Callable[[Sequence[News]], None],
         series_tail_records: int,
+        topics: Sequence[str] = (ALERTS, SERIES),
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._metrics = metrics
         self._listener = listener
         self._series_tail_records = series_tail_records
-        self._names = {settings.topic(topic): topic for topic in (ALERTS, SERIES)}
+        self._names = {settings.topic(topic): topic for topic in topics}
         self._consumer: AIOKafkaConsumer | None = None
         self._live_from: dict[TopicPartition, int] = {}
         self._awaited: dict[TopicPartition, int] = {}
@@ -265,7 +282,7 @@ class Feed:
         self._metrics.connected.set(connected)
 
 
-def fold(ledger: Ledger, content: CrisisAlert | SeriesPoint | Erased) -> str | None:
+def fold(ledger: Ledger, content: Content) -> str | None:
     """Puts what a record says into a ledger; returns the brand concerned if it was news."""
     match content:
         case CrisisAlert():
@@ -275,6 +292,8 @@ def fold(ledger: Ledger, content: CrisisAlert | SeriesPoint | Erased) -> str | N
         case Erased():
             erased = ledger.forget_alert(content.alert_id)
             return erased.brand if erased else None
+        case Said():
+            return ledger.fold_answer(content.key, content.answer)
 
 
 def reason_of(error: ValueError) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from models.alert import CrisisAlert, from_ms
 from models.detection.base import BUCKET_MS, Kind, Severity
+from models.feedback import Answer, Feedback
 from models.series import SeriesPoint
 
 DEFAULT_HISTORY_BUCKETS = 360
@@ -153,6 +154,7 @@ class Ledger:
         self._open_by_brand: dict[str, dict[str, CrisisAlert]] = {}
         self._resolved: dict[str, datetime] = {}  # when each kept one was decided
         self._revisions: dict[str, int] = {}  # of every alert ever seen, dropped ones too
+        self._answers: dict[str, dict[bytes, Feedback]] = {}  # by alert, by key of the record
         self._watermark_ms: int | None = None
         self.version = 0
         """Grows with each change of the view."""
@@ -192,6 +194,35 @@ class Ledger:
         self.version += 1
         return True
 
+    def fold_answer(self, key: bytes, answer: Feedback | None) -> str | None:
+        """Takes what somebody says of an alert, or (None) that it is taken back.
+
+        Returns:
+            The alert concerned if it was news.
+        """
+        if answer is None:
+            alert_id = key.decode("utf-8", "replace").split("#")[0]
+            if self._answers.get(alert_id, {}).pop(key, None) is None:
+                return None
+        else:
+            alert_id = answer.alert_id
+            of_alert = self._answers.setdefault(alert_id, {})
+            if of_alert.get(key) == answer:
+                return None
+            of_alert[key] = answer
+        self.version += 1
+        return alert_id
+
+    def answers(self, alert_id: str) -> list[Feedback]:
+        """What people said of an alert, in the order in which they said it."""
+        said = self._answers.get(alert_id, {}).values()
+        return sorted(said, key=lambda answer: (answer.at, answer.answer))
+
+    def acknowledgement(self, alert_id: str) -> Feedback | None:
+        """Who is on it, if anybody is."""
+        said = self._answers.get(alert_id, {}).values()
+        return next((answer for answer in said if answer.answer is Answer.ACKNOWLEDGE), None)
+
     def forget_alert(self, alert_id: str) -> CrisisAlert | None:
         """Drops an alert that was erased from its topic, and returns it if it was there."""
         alert = self._alerts.pop(alert_id, None)
@@ -199,6 +230,7 @@ class Ledger:
             return None
         self._open_by_brand[alert.brand].pop(alert_id, None)
         self._resolved.pop(alert_id, None)
+        self._answers.pop(alert_id, None)
         self.version += 1
         return alert
 

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Where metrics and console listen.")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server.")
     console_port: int = Field(default=8000, ge=0, le=65535)
+    console_token: SecretStr | None = Field(
+        default=None, min_length=16, description="Signs in to the console; none: read-only."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("bootstrap_servers")
@@ -153,7 +156,7 @@ def _problems(error: ValidationError, given: Mapping[str, Any]) -> list[str]:
             continue
         field = str(detail["loc"][0])
         where = option(field) if field in given else variable(field)
-        shown = "…" if "password" in field else detail["input"]
+        shown = "…" if "password" in field or "token" in field else detail["input"]
         problems.append(f"{where}={shown}: {message}")
     return problems
 

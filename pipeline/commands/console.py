@@ -14,7 +14,10 @@ EPILOG = """\
 examples:
   czujka console                          pages on http://127.0.0.1:8000/
   czujka console --port 0                 on a free port; the address is printed
-  czujka console --host 0.0.0.0           for other machines too: put a proxy with sign-in before it
+  czujka console --host 0.0.0.0           for other machines too
+  CZUJKA_CONSOLE_TOKEN=… czujka console   let those who know the token answer; else it is read-only
+
+Whoever reaches the port can read: put a proxy with sign-in and TLS before it.
 
 JSON for programs: /api/brands, /api/alerts, /api/alerts/ID. Probes: /healthz, /readyz."""
 

@@ -24,10 +24,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.alert import CrisisAlert
+from models.causes import Cause
+from models.errors import UserError
+from models.feedback import Feedback
 from pipeline.console import views
 from pipeline.console.changes import Changes
+from pipeline.console.desk import Desk
+from pipeline.console.reports import Reports
 from pipeline.console.templating import make_environment
 from pipeline.ledger import BrandView, Ledger
+from pipeline.report.account import dues
+from pipeline.report.dossier import Dossier
 
 FOLDER = Path(__file__).parent
 FIRING_SHOWN = 50
@@ -40,10 +47,10 @@ STATUSES = ("firing", "pending", "resolved")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer our own forms would say Origin: null
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -70,11 +77,32 @@ class Console:
     ledger: Ledger
     changes: Changes
     source: Source
+    desk: Desk
 
 
-def create_app(ledger: Ledger, changes: Changes, source: Source) -> Starlette:
-    """The application, reading from a ledger that others keep up to date."""
-    console = Console(ledger, changes, source)
+ReadDossier = Callable[[str], Awaitable[Dossier]]
+"""Reads all that the topics say of an alert."""
+
+
+def create_app(
+    ledger: Ledger,
+    changes: Changes,
+    source: Source,
+    desk: Desk | None = None,
+    read_dossier: ReadDossier | None = None,
+) -> Starlette:
+    """The application.
+
+    Args:
+        ledger: kept up to date by others.
+        changes: of the ledger.
+        source: of the ledger.
+        desk: takes answers; a read-only one if none is given.
+        read_dossier: for reports; without it they are made of what is in memory.
+    """
+    desk = desk or Desk(ledger, None, _nowhere)
+    console = Console(ledger, changes, source, desk)
+    reports = Reports(ledger, read_dossier)
     pages = _Pages(console)
     api = _Api(console)
     return Starlette(
@@ -82,6 +110,8 @@ def create_app(ledger: Ledger, changes: Changes, source: Source) -> Starlette:
             Route("/", pages.overview),
             Route("/alerts", pages.alerts),
             Route("/alerts/{alert_id:path}", pages.alert),
+            Route("/reports/{alert_id:path}", reports.page),
+            *desk.routes(pages.show),
             Route("/events", _events(changes)),
             Route("/api/brands", api.brands),
             Route("/api/alerts", api.alerts),
@@ -105,7 +135,8 @@ class _GuardHeaders:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
@@ -151,7 +182,7 @@ class _Pages:
         if page > last:
             raise HTTPException(404, f"There are {last} pages of alerts.")
         start = (page - 1) * PAGE_ROWS
-        return self._page(
+        return self.show(
             "alerts.html",
             alerts=alerts[start : start + PAGE_ROWS],
             total=len(alerts),
@@ -162,9 +193,15 @@ class _Pages:
     async def alert(self, request: Request) -> Response:
         """All of one alert."""
         alert = _find(self._console.ledger, request)
-        return self._page(
+        session = self._console.desk.session(request)
+        return self.show(
             "alert.html",
             alert=alert,
+            session=session,
+            answers=self._console.ledger.answers(alert.alert_id),
+            acknowledged=self._console.ledger.acknowledgement(alert.alert_id),
+            dues=list(dues(alert, self._console.ledger.answers(alert.alert_id))),
+            causes=list(Cause),
             chart=views.alert_chart(self._console.ledger, alert),
             platforms=views.shares(alert.platforms),
             languages=views.shares(alert.languages),
@@ -175,11 +212,12 @@ class _Pages:
         assert isinstance(error, HTTPException)
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": error.detail}, error.status_code)
-        return self._page(
+        return self.show(
             "failure.html", error.status_code, code=error.status_code, detail=error.detail
         )
 
-    def _page(self, template: str, status: int = 200, **context: object) -> Response:
+    def show(self, template: str, status: int = 200, **context: object) -> Response:
+        """A page of the console."""
         return HTMLResponse(self._render(template, **context), status)
 
     def _render(self, template: str, **context: object) -> str:
@@ -189,6 +227,8 @@ class _Pages:
             firing_count=len(ledger.alerts("firing")),
             connected=self._console.source.connected,
             caught_up=self._console.source.caught_up,
+            desk_open=self._console.desk.open,
+            acknowledgement=ledger.acknowledgement,
             **context,
         )
 
@@ -225,6 +265,10 @@ class _Api:
         """One alert, as it stands on the topic."""
         alert = _find(self._ledger, request)
         return Response(alert.encode(), media_type="application/json")
+
+
+async def _nowhere(key: bytes, answer: Feedback | None) -> None:
+    raise UserError("this console writes nothing")
 
 
 def _find(ledger: Ledger, request: Request) -> CrisisAlert:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
 from pipeline.console.app import create_app
 from pipeline.console.changes import Changes
-from pipeline.feed import Feed, News
+from pipeline.console.desk import Desk
+from pipeline.console.sessions import Sessions
+from pipeline.feed import ALERTS, FEEDBACK, SERIES, Feed, News
+from pipeline.feedback import send_answer
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
+from pipeline.report.reading import read_dossier
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
@@ -48,14 +54,25 @@ async def serve_console(
 
     listener = listen(host, port, "--port")
     metrics = None
-    feed = Feed(settings, ledger, FeedMetrics(registry), announce, SERIES_TAIL_RECORDS)
+    feed = Feed(
+        settings,
+        ledger,
+        FeedMetrics(registry),
+        announce,
+        SERIES_TAIL_RECORDS,
+        topics=(ALERTS, SERIES, FEEDBACK),
+    )
+    token = settings.console_token
+    sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
+    desk = Desk(ledger, sessions, partial(send_answer, settings))
+    app = create_app(ledger, changes, feed, desk, partial(read_dossier, settings))
     try:
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)
         await feed.open()
         server = _Server(
             uvicorn.Config(
-                create_app(ledger, changes, feed),
+                app,
                 log_config=None,
                 log_level="warning",
                 ws="none",

@@ -35,9 +35,19 @@ def make_environment(folder: Path) -> Environment:
         stretch=wording.stretch,
         safe_link=views.safe_link,
         alert_href=views.alert_href,
+        report_href=views.report_href,
     )
-    words: Sequence[str] = ("KINDS", "SEVERITIES", "STATUSES", "PHASES", "BRAND_STATES")
+    words: Sequence[str] = (
+        "KINDS",
+        "SEVERITIES",
+        "STATUSES",
+        "PHASES",
+        "BRAND_STATES",
+        "CAUSES",
+        "ANSWERS",
+    )
     environment.globals.update({name: getattr(wording, name) for name in words})
+    environment.globals["session"] = None
     environment.globals["lasted"] = views.lasted
     return environment
 

@@ -56,6 +56,11 @@ def alert_href(alert_id: str) -> str:
     return f"/alerts/{quote(alert_id, safe='')}"
 
 
+def report_href(alert_id: str) -> str:
+    """Address of an alert's report."""
+    return f"/reports/{quote(alert_id, safe='')}"
+
+
 def safe_link(url: str | None) -> str | None:
     """The address if a browser may be sent there; a script in disguise is none."""
     if not url:

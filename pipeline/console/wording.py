@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
+from models.feedback import Answer
 from pipeline.ledger import BrandState
 
 
@@ -52,6 +54,25 @@ BRAND_STATES: Final[Mapping[BrandState, str]] = {
     "blind": N_("Partly blind"),
     "calm": N_("Calm"),
     "unknown": N_("No data yet"),
+}
+CAUSES: Final[Mapping[Cause, str]] = {
+    Cause.MISFIRE: N_("A post or campaign of ours"),
+    Cause.MODERATION: N_("How comments were handled"),
+    Cause.OUTAGE: N_("A technical failure"),
+    Cause.DATA_BREACH: N_("A leak of data"),
+    Cause.PRODUCT: N_("A product"),
+    Cause.SERVICE: N_("Service"),
+    Cause.PEOPLE: N_("Staff or leaders"),
+    Cause.MISINFORMATION: N_("Something untrue"),
+    Cause.EXTERNAL: N_("Something outside of us"),
+    Cause.UNKNOWN: N_("Not known"),
+}
+ANSWERS: Final[Mapping[Answer, str]] = {
+    Answer.ACKNOWLEDGE: N_("acknowledged"),
+    Answer.RIGHT_ALERT: N_("called it right"),
+    Answer.FALSE_ALARM: N_("called it a false alarm"),
+    Answer.WRONG_CAUSE: N_("corrected the cause:"),
+    Answer.NOT_NEGATIVE: N_("said that a post is not negative"),
 }
 
 NOTHING: Final = "–"

@@ -15,18 +15,21 @@ from models.detection.base import Phase
 from models.errors import UserError
 from models.feedback import Answer, Feedback
 from pipeline.console.views import Share, shares
-from pipeline.console.wording import KINDS, SEVERITIES, figure, moment, percentage, signed, stretch
+from pipeline.console.wording import (
+    ANSWERS,
+    CAUSES,
+    KINDS,
+    SEVERITIES,
+    figure,
+    moment,
+    percentage,
+    signed,
+    stretch,
+)
 from pipeline.report.dossier import Dossier
 from pipeline.report.lessons import questions
 from pipeline.report.measures import Measures, Minutes, measure
 
-ANSWERS = {
-    Answer.ACKNOWLEDGE: "acknowledged",
-    Answer.RIGHT_ALERT: "called it right",
-    Answer.FALSE_ALARM: "called it a false alarm",
-    Answer.WRONG_CAUSE: "corrected the cause",
-    Answer.NOT_NEGATIVE: "said that a post is not negative",
-}
 _PHASES = {
     Phase.WATCH: ("pending", "Came near the threshold"),
     Phase.FIRING: ("fired", "Fired"),
@@ -108,7 +111,7 @@ def write_account(dossier: Dossier) -> Account:
     measures = measure(alert, minutes)
     answers = tuple(dossier.answers)
     earlier = tuple(dossier.earlier_alerts())
-    dues = tuple(_dues(alert, answers))
+    deadlines = tuple(dues(alert, answers))
     platforms, languages = tuple(shares(alert.platforms)), tuple(shares(alert.languages))
     return Account(
         alert=alert,
@@ -117,7 +120,7 @@ def write_account(dossier: Dossier) -> Account:
         measures=measures,
         minutes=minutes,
         window=_window(alert, measures),
-        dues=dues,
+        dues=deadlines,
         answers=answers,
         platforms=platforms,
         languages=languages,
@@ -246,7 +249,10 @@ def _events(
         previous = revision.phase
     for answer in answers:
         who = answer.by or "somebody"
-        events.append(Event(answer.moment, "said", f"{who} {ANSWERS[answer.answer]}", answer.note))
+        what = f"{who} {ANSWERS[answer.answer]}"
+        if answer.cause is not None:
+            what += f" {CAUSES[answer.cause].lower()}"
+        events.append(Event(answer.moment, "said", what, answer.note))
     if measures is not None and measures.peak is not None:
         rate = f"{figure(measures.peak.per_min)} {_counted(measures)} a minute"
         events.append(Event(measures.peak.at, "peak", "Peak", rate))
@@ -265,7 +271,8 @@ def _reason_of(revisions: Sequence[CrisisAlert]) -> str:
     return next((r.reason for r in revisions if r.decided_at == r.fired_at), "")
 
 
-def _dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
+def dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
+    """Deadlines of the plan, from the first firing on; none for an alert that did not fire."""
     step, fired = alert.step, alert.fired_at
     if step is None or fired is None:
         return
@@ -273,7 +280,8 @@ def _dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
     if step.deadline_minutes is not None:
         due = fired + timedelta(minutes=step.deadline_minutes)
         over = alert.resolved_at is not None and alert.resolved_at <= due
-        kept = "it was over before" if over else "not recorded: was it kept?"
+        ahead = alert.resolved_at is None and alert.decided_at < due
+        kept = "it was over before" if over else "still open" if ahead else "not recorded"
         yield Due("First answer in public", due, kept)
     for escalation in step.escalate:
         due = fired + timedelta(minutes=escalation.after_minutes)
@@ -283,6 +291,8 @@ def _dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
             kept = "not needed: it was over before"
         elif seen is not None:
             kept = f"due: acknowledged only {_ago(seen - fired)}"
+        elif alert.resolved_at is None and alert.decided_at < due:
+            kept = "unless somebody acknowledges"
         else:
             kept = "due: nobody acknowledged"
         yield Due(f"Tell {escalation.to}", due, kept)

@@ -196,6 +196,8 @@ def measure(alert: CrisisAlert, minutes: Minutes) -> Measures | None:
 
 def rolling_sum(values: Floats, window: int) -> Floats:
     """Centred sums over `window` neighbours; the same shape, ends padded with zeros."""
+    if len(values) == 0:
+        return values
     return np.convolve(values, np.ones(window), mode="full")[window // 2 :][: len(values)]
 
 

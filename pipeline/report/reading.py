@@ -175,11 +175,11 @@ async def _read(
     since: datetime | None = None,
 ) -> None:
     """Reads a topic from `since` (its beginning) to what is its end now."""
-    if topic not in await consumer.topics():
+    cluster = await consumer._client.fetch_all_metadata()
+    numbers = cluster.partitions_for_topic(topic)
+    if not numbers:
         raise UserError(f"topic {topic} does not exist: run `czujka topics create`")
-    parts = [
-        TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))
-    ]
+    parts = [TopicPartition(topic, number) for number in sorted(numbers)]
     consumer.assign(parts)
     ends = await consumer.end_offsets(parts)
     starts = await consumer.beginning_offsets(parts)
