@@ -321,7 +321,7 @@ class HttpClient:
                     self._limited_in_a_row = 0
                     return sent
                 if action is not Action.REDIRECT:
-                    await self._refuse(sent, action, str(request.url))
+                    await self._refuse(sent, str(request.url))
                 request = self._redirected(request, sent)
             except BaseException:
                 await sent.aclose()
@@ -336,10 +336,8 @@ class HttpClient:
             (request.url.scheme, target.scheme) == ("http", "https")
         )
         if not (same and target.scheme == request.url.scheme) and not upgrade:
-            raise ConfigurationError(
-                f"{self._place(str(request.url))} redirects to another host, "
-                f"{target.scheme}://{target.netloc.decode()}, which is not followed: if it is "
-                f"right, set {self.api.url_setting} to it"
+            raise self._redirect_refused(
+                str(request.url), f"{target.scheme}://{target.netloc.decode()}"
             )
         return self._client.build_request(
             "GET" if sent.status_code == 303 else request.method, target,
@@ -348,11 +346,20 @@ class HttpClient:
             extensions=request.extensions,
         )  # fmt: skip
 
-    async def _refuse(self, sent: httpx.Response, action: Action, url: str) -> NoReturn:
-        raise self._refusal(await self._whole(sent), action, url)
+    def _redirect_refused(self, url: str, target: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._place(url)} redirects to another host, {target}, which is not followed: if it "
+            f"is right, set {self.api.url_setting} to it"
+        )
 
-    def _refusal(self, answer: Answer, action: Action, url: str) -> ConnectorError:
-        """The error for an answer that is not to be taken."""
+    async def _refuse(self, sent: httpx.Response, url: str) -> NoReturn:
+        raise self.refusal(await self._whole(sent), url)
+
+    def refusal(self, answer: Answer, url: str) -> ConnectorError:
+        """The error for an answer that is not to be taken, from here or from a websocket."""
+        action = self.api.action(answer.status)
+        if action is Action.REDIRECT:
+            return self._redirect_refused(url, answer.headers.get("location", "?"))
         if self.api.refine is not None and (error := self.api.refine(answer)) is not None:
             return error
         place = f"{self._place(url)} answers {answer.status}"

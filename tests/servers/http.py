@@ -67,11 +67,13 @@ class HttpServer(ABC):
     Attributes:
         requests: all of them, in their order.
         faults: replies that are given first, one a request, whatever is asked.
+        breaks: so many of the next answers are broken off in their middle.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.faults: deque[Reply] = deque()
+        self.breaks = 0
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,6 +107,14 @@ class HttpServer(ABC):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def refuse(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answers the next request so."""
+        self.faults.append(Reply(status, body, dict(headers)))
+
+    def break_off(self) -> None:
+        """Breaks the connection in the middle of the next answer."""
+        self.breaks += 1
+
     def break_connections(self) -> None:
         """As when the server is killed."""
         for writer in list(self._writers):
@@ -119,6 +129,9 @@ class HttpServer(ABC):
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
                 reply = self.faults.popleft() if self.faults else await self.reply(request)
+                if self.breaks and reply.stream is None:
+                    self.breaks -= 1
+                    reply.cut_after = len(reply.body) // 2
                 if not await _write(writer, reply):
                     break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
