@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from models.post import Post
 
@@ -34,6 +34,21 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time of which the source cannot give the posts any more.
+
+    Attributes:
+        from_ms: where it begins, milliseconds since the epoch.
+        to_ms: where it ends.
+        reason: why it cannot be filled, in one sentence.
+    """
+
+    from_ms: int
+    to_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """What a source has to say at once.
 
@@ -46,6 +61,7 @@ class Page:
             the page. None: no word on that.
         final: the source has ended; no page follows.
         rejects: what could not become a post.
+        gap: what was lost before this page, if something was.
     """
 
     posts: tuple[Post, ...] = ()
@@ -53,6 +69,7 @@ class Page:
     until_ms: int | None = None
     final: bool = False
     rejects: tuple[Reject, ...] = ()
+    gap: Gap | None = None
 
 
 Pages = AsyncGenerator[Page, None]
@@ -79,4 +96,13 @@ class Source(Protocol):
         Raises:
             RetryError, RateLimitedError, ConfigurationError, FatalError: see `connectors.errors`.
         """
+        ...
+
+
+@runtime_checkable
+class Acknowledging(Protocol):
+    """A source that must know what is kept, because it answers for it to somebody else."""
+
+    def acknowledge(self, cursor: str) -> None:
+        """Everything up to this cursor is with the broker, and the cursor is saved."""
         ...

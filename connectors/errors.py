@@ -6,12 +6,44 @@
 | `RetryError` | waits (longer each time), opens the source again at the last cursor |
 | `RateLimitedError` | waits until the time that the platform names, then the same |
 | `ConfigurationError` | stops with exit code 2: a person must mend a setting |
+| `SpendCapError` | the same: a person must allow more money, or wait for the next month |
 | `FatalError` | stops with exit code 1: going on would lose or corrupt something |
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from random import Random
+
 from models.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before the next attempt, by the number of failures in a row.
+
+    Attributes:
+        first_s: longest wait after the first failure.
+        longest_s: longest wait at all.
+        linear: waits grow by `first_s` each time; else they double.
+    """
+
+    first_s: float = 0.5
+    longest_s: float = 60.0
+    linear: bool = False
+
+    def wait_s(self, failures: int, rng: Random) -> float:
+        """A wait with full jitter: anything between nothing and what the failures call for.
+
+        Many connectors that lost the same platform at once come back spread over the whole time
+        (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+
+        Args:
+            failures: before this one, without a success in between.
+            rng: draws the jitter.
+        """
+        grown_s = self.first_s * (failures + 1 if self.linear else 2.0 ** min(failures, 32))
+        return min(self.longest_s, grown_s) * rng.random()
 
 
 class ConnectorError(Exception):
@@ -27,11 +59,15 @@ class RetryError(ConnectorError):
 
     Attributes:
         after_s: the least wait that the platform asks for, seconds, or None.
+        backoff: how the platform wants attempts spread, None for the usual way.
     """
 
-    def __init__(self, message: str, after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, after_s: float | None = None, backoff: Backoff | None = None
+    ) -> None:
         super().__init__(message)
         self.after_s = after_s
+        self.backoff = backoff
 
 
 class RateLimitedError(ConnectorError):
@@ -48,6 +84,10 @@ class RateLimitedError(ConnectorError):
 
 class ConfigurationError(ConnectorError, UserError):
     """A setting is wrong, or what it names is not there."""
+
+
+class SpendCapError(ConfigurationError):
+    """The next request might cost more than a person has allowed."""
 
 
 class FatalError(ConnectorError, UserError):

@@ -22,6 +22,7 @@ from connectors.errors import ConfigurationError, MalformedError
 from connectors.fields import FieldMap, PostBuilder
 from connectors.lines import Line, Row, open_lines, read_lines, read_rows, read_tabs
 from connectors.ordering import REORDER_RECORDS, in_time_order, paginate
+from connectors.privacy import Privacy
 from models.post import Post
 
 Format = Literal["csv", "tsv", "jsonl"]
@@ -48,6 +49,8 @@ class FileOptions:
         encoding: of the text; records that are not in it become rejects.
         zone: of times that name none.
         reorder: records that the reorder buffer holds.
+        privacy: authors become pseudonyms and texts are masked as they are read, so that a
+            backtest sees what a replay publishes.
     """
 
     fields: FieldMap = field(default_factory=FieldMap)
@@ -57,6 +60,7 @@ class FileOptions:
     encoding: str = "utf-8"
     zone: tzinfo = UTC
     reorder: int = REORDER_RECORDS
+    privacy: Privacy = field(default_factory=Privacy.for_files)
 
 
 class FileReader:
@@ -127,6 +131,7 @@ class FileReader:
 
     def _from_rows(self, rows: Iterator[Row]) -> Iterator[Post | Reject]:
         builder: PostBuilder | None = None
+        protect = self._options.privacy.protect
         for row in rows:
             if row.cells is None:
                 yield self._reject(row.number, row.raw, row.fault or "no row")
@@ -137,13 +142,14 @@ class FileReader:
                 builder = self._builder(getters)
                 continue
             try:
-                yield builder.build(row.cells, row.number, row.raw)
+                yield from protect(builder.build(row.cells, row.number, row.raw))
             except MalformedError as error:
                 yield self._reject(row.number, row.raw, str(error))
 
     def _from_objects(self, lines: Iterator[Line]) -> Iterator[Post | Reject]:
         builder = self._builder(self._options.fields.getters_for_objects())
         decode = msgspec.json.Decoder().decode
+        protect = self._options.privacy.protect
         for line in lines:
             if line.text is None:
                 yield self._reject(line.number, line.raw, line.fault or "no text")
@@ -159,7 +165,7 @@ class FileReader:
                 yield self._reject(line.number, line.raw, "not a JSON object")
                 continue
             try:
-                yield builder.build(record, line.number, line.raw)
+                yield from protect(builder.build(record, line.number, line.raw))
             except MalformedError as error:
                 yield self._reject(line.number, line.raw, str(error))
 
@@ -170,7 +176,8 @@ class FileReader:
         )
 
     def _reject(self, number: int, raw: bytes, reason: str) -> Reject:
-        return Reject(raw[:RAW_LIMIT_BYTES], reason, f"{self._path.name}:{number}")
+        place = f"{self._path.name}:{number}"
+        return self._options.privacy.reject(Reject(raw[:RAW_LIMIT_BYTES], reason, place))
 
     def _count_late(self, _post: Post) -> None:
         self.late += 1

@@ -64,6 +64,43 @@ class ConnectorMetrics:
             registry=self.registry,
         )
 
+        self.gaps = Counter(
+            "czujka_connector_gaps",
+            # Posts that the platform cannot give any more, after we were away for too long. Run
+            # the connector without breaks; look at the log for what is missing.
+            "Stretches of time whose posts are lost.",
+            ["source"],
+            registry=self.registry,
+        )
+        self.gap_seconds = Counter(
+            "czujka_connector_gap_seconds",
+            # Alerts within such a stretch rest on less than they seem to.
+            "Length of the stretches whose posts are lost.",
+            ["source"],
+            registry=self.registry,
+        )
+        self.quota_used = Gauge(
+            "czujka_connector_quota_used",
+            # Together with the limit: the share of a day's or a month's allowance that is gone.
+            "What was used of an allowance, in its unit (`usd`, `units`).",
+            ["source", "unit"],
+            registry=self.registry,
+        )
+        self.quota_limit = Gauge(
+            "czujka_connector_quota_limit",
+            # At the limit the connector waits or stops. Alert at 80 %.
+            "The allowance.",
+            ["source", "unit"],
+            registry=self.registry,
+        )
+        self.skipped = Counter(
+            "czujka_connector_skipped",
+            # Likes, follows and other things that are no posts; dropped before they are decoded.
+            "Native records that are none of our business.",
+            ["source"],
+            registry=self.registry,
+        )
+
     def serve(self, port: int, host: str) -> None:
         """Serves the metrics on a thread of its own until the process ends.
 

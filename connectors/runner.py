@@ -15,10 +15,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from connectors.base import Page, Pages, Reject, Source
+from connectors.base import Acknowledging, Gap, Page, Pages, Reject, Source
 from connectors.clock import Clock, WallClock
 from connectors.cursors import Cursors
-from connectors.errors import ConnectorError, PublishError, RateLimitedError, RetryError
+from connectors.errors import (
+    Backoff,
+    ConnectorError,
+    PublishError,
+    RateLimitedError,
+    RetryError,
+)
 from connectors.metrics import ConnectorMetrics
 from models.post import EARLIEST_MS, Heartbeat, Post
 
@@ -26,9 +32,10 @@ log = logging.getLogger(__name__)
 
 CURSOR_INTERVAL_S = 1.0
 """The cursor is saved about that often, and at the end."""
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 60.0
-"""Waits between attempts double from the first to the longest, each with jitter."""
+BACKOFF = Backoff()
+"""Of sources that know no other."""
+STABLE_AFTER_S = 60.0
+"""A connection that lasted this long, or that gave posts, ends a row of failures."""
 
 
 class Sink(Protocol):
@@ -64,6 +71,7 @@ class Totals:
     rejects: int = 0
     heartbeats: int = 0
     retries: int = 0
+    gaps: int = 0
     first_reject: Reject | None = None
     finished: bool = False
 
@@ -116,7 +124,7 @@ class Runner:
             try:
                 await self._carry(stop)
             except RetryError as error:
-                wait_s = max(self._backoff_s(), error.after_s or 0.0)
+                wait_s = self._backoff_s(error.backoff or BACKOFF) + (error.after_s or 0.0)
                 await self._pause("broken", wait_s, error, stop)
             except RateLimitedError as error:
                 wait_s = max(0.0, (error.until_ms - self._clock.now_ms()) / 1000)
@@ -131,13 +139,19 @@ class Runner:
 
     async def _carry(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
+        opened_s = self._clock.monotonic_s()
+        kept = self._source if isinstance(self._source, Acknowledging) else None
         try:
             async with aclosing(self._source.pages(self._cursor)) as pages:
                 while (page := await _next_or_stop(pages, stopping)) is not None:
                     await asyncio.to_thread(self._publish, page)
-                    self._failures = 0
+                    if page.posts or self._clock.monotonic_s() - opened_s >= STABLE_AFTER_S:
+                        self._failures = 0
                     if page.cursor is not None:
                         self._cursor = page.cursor
+                        if kept is not None:
+                            await self._save()
+                            kept.acknowledge(page.cursor)
                     if page.final:
                         self.totals.finished = True
                         return
@@ -159,6 +173,8 @@ class Runner:
             self.totals.rejects += len(page.rejects)
             self.totals.first_reject = self.totals.first_reject or page.rejects[0]
             self._metrics.rejects.labels(source).inc(len(page.rejects))
+        if page.gap is not None:
+            self._record(page.gap)
         if page.until_ms is None and not page.final:
             return
         until_ms = EARLIEST_MS if page.until_ms is None else page.until_ms
@@ -170,6 +186,15 @@ class Runner:
         self.totals.heartbeats += 1
         self._metrics.heartbeats.labels(source).inc()
         self._metrics.until.labels(source).set(until_ms / 1000)
+
+    def _record(self, gap: Gap) -> None:
+        """Says that posts are missing; nothing downstream can know it otherwise."""
+        source = self._source.name
+        lost_s = max(0.0, (gap.to_ms - gap.from_ms) / 1000)
+        log.error("%s: %.0f s of posts are lost: %s", source, lost_s, gap.reason)
+        self.totals.gaps += 1
+        self._metrics.gaps.labels(source).inc()
+        self._metrics.gap_seconds.labels(source).inc(lost_s)
 
     async def _save(self) -> None:
         """Flushes, and only then keeps the cursor."""
@@ -197,10 +222,10 @@ class Runner:
             for wait in waits:
                 wait.cancel()
 
-    def _backoff_s(self) -> float:
-        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures, 16))
+    def _backoff_s(self, backoff: Backoff) -> float:
+        wait_s = backoff.wait_s(self._failures, self._rng)
         self._failures += 1
-        return longest_s * (0.5 + self._rng.random() / 2)
+        return wait_s
 
 
 async def _next_or_stop(pages: Pages, stopping: asyncio.Task[bool]) -> Page | None:

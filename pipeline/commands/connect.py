@@ -23,6 +23,7 @@ from connectors.file import FileOptions, FileSource, Format
 from connectors.metrics import ConnectorMetrics
 from connectors.ordering import REORDER_RECORDS
 from connectors.pacing import PacedSource, parse_speed
+from connectors.privacy import Privacy
 from connectors.publisher import Publisher, Target
 from connectors.runner import Runner, Totals
 from connectors.simulator import SimulatorSource, Story, simulate
@@ -236,6 +237,12 @@ def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--platform", default="file", help="of posts that name none (file)")
     group.add_argument(
+        "--authors",
+        choices=["names", "pseudonyms"],
+        default="names",
+        help="what the file calls authors: names become pseudonyms, pseudonyms stay (names)",
+    )
+    group.add_argument(
         "--reorder",
         type=int,
         default=REORDER_RECORDS,
@@ -259,6 +266,7 @@ def _file_options(args: argparse.Namespace, name: str) -> FileOptions:
         encoding=args.encoding,
         zone=zone,
         reorder=args.reorder,
+        privacy=Privacy.for_files(known_pseudonyms=args.authors == "pseudonyms"),
     )
 
 

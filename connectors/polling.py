@@ -1,0 +1,184 @@
+"""Sources that ask again and again: the same loop for every platform without a stream.
+
+A platform says what to ask for (its targets: feeds, tags, searches), how to get what is new since a
+mark, and how to read a record. The loop keeps one mark for each target, all of them in the cursor;
+a mark moves only together with the posts that it stands behind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from connectors.base import Gap, Page, Pages, Reject
+from connectors.context import Context
+from connectors.errors import ConfigurationError, MalformedError
+from connectors.http import Api, HttpClient
+from connectors.native import Sight, reject_of
+from models.post import Post
+
+MAX_SEEN = 3_000
+"""Ids that a mark remembers: more than any platform gives for one target at once."""
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far one target was read.
+
+    Attributes:
+        since_ms: everything before was seen.
+        last_id: the newest id that was seen, where ids grow.
+        seen: short hashes of ids that may come again, oldest first.
+        notes: what else the platform must know: ETags, counts of a day.
+    """
+
+    since_ms: int = 0
+    last_id: str = ""
+    seen: tuple[str, ...] = ()
+    notes: dict[str, str] = {}
+
+    def knows(self, native_id: str) -> bool:
+        """Whether an id was seen."""
+        return short(native_id) in self.seen
+
+    def having_seen(self, native_ids: Sequence[str]) -> tuple[str, ...]:
+        """What to remember after more ids were seen."""
+        both = dict.fromkeys((*self.seen, *map(short, native_ids)))
+        return tuple(both)[-MAX_SEEN:]
+
+
+def short(native_id: str) -> str:
+    """A hash of an id that is short enough to be remembered by the thousand."""
+    return blake2b(native_id.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What one look at a target brought.
+
+    Attributes:
+        records: native records, decoded; in any order.
+        mark: behind them.
+        gap: what could not be had.
+    """
+
+    records: Sequence[Any]
+    mark: Mark
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often to ask.
+
+    Attributes:
+        interval_s: between two rounds.
+        delay_s: a post may come to light so much later than it was written.
+        lookback_s: where the very first round begins, before now.
+    """
+
+    interval_s: float
+    delay_s: float = 0.0
+    lookback_s: float = field(default=3600.0)
+
+
+class PollingSource(ABC):
+    """Asks for each target in turn, in rounds.
+
+    Args:
+        context: what surrounds the source.
+        api: the platform, as the client must know it.
+        rhythm: how often to ask.
+    """
+
+    def __init__(self, context: Context, api: Api, rhythm: Rhythm) -> None:
+        self._context = context
+        self._api = api
+        self._rhythm = rhythm
+
+    @property
+    def name(self) -> str:
+        """Name of this instance."""
+        return self._context.name
+
+    @abstractmethod
+    def targets(self) -> Sequence[str]:
+        """What to ask for in this round.
+
+        Raises:
+            ConfigurationError: there is nothing.
+        """
+
+    @abstractmethod
+    async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
+        """What is new of a target behind a mark."""
+
+    @abstractmethod
+    def read(self, record: Any, sight: Sight) -> list[Post]:
+        """The posts of a record: the platform's `parse`.
+
+        Raises:
+            MalformedError: it cannot be read.
+        """
+
+    def interval_s(self) -> float:
+        """How long to wait after this round."""
+        return self._rhythm.interval_s
+
+    async def pages(self, cursor: str | None) -> Pages:
+        """Rounds without end, from the marks in the cursor."""
+        marks = _read_marks(cursor)
+        clock = self._context.clock
+        async with self._context.client(self._api) as client:
+            while True:
+                began_ms = clock.now_ms()
+                targets = self.targets()
+                marks = {target: mark for target, mark in marks.items() if target in targets}
+                first = Mark(since_ms=began_ms - int(self._rhythm.lookback_s * 1000))
+                for target in targets:
+                    before = marks.get(target, first)
+                    harvest = await self.harvest(client, target, before)
+                    marks[target] = harvest.mark
+                    if harvest.mark != before or harvest.records:
+                        posts, rejects = self._read_all(target, harvest)
+                        yield Page(posts, _written(marks), rejects=rejects, gap=harvest.gap)
+                yield Page(until_ms=began_ms - int(self._rhythm.delay_s * 1000))
+                await clock.sleep(self.interval_s())
+
+    def _read_all(
+        self, target: str, harvest: Harvest
+    ) -> tuple[tuple[Post, ...], tuple[Reject, ...]]:
+        sight = self._context.sight()
+        posts: list[Post] = []
+        rejects = []
+        for record in harvest.records:
+            try:
+                posts += self.read(record, sight)
+            except MalformedError as error:
+                rejects.append(reject_of(record, error, f"{self._api.name} {target}"))
+        posts.sort(key=lambda post: post.created_ms)
+        return tuple(posts), tuple(rejects)
+
+
+def nothing_to_ask(name: str, setting: str, what: str) -> ConfigurationError:
+    """The error for a platform without targets."""
+    return ConfigurationError(f"{name}: nothing to ask for: {what}, or set {setting}")
+
+
+def _written(marks: dict[str, Mark]) -> str:
+    return msgspec.json.encode(marks).decode()
+
+
+def _read_marks(cursor: str | None) -> dict[str, Mark]:
+    if cursor is None:
+        return {}
+    try:
+        return msgspec.json.decode(cursor, type=dict[str, Mark])
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(
+            f"the saved cursor cannot be read ({error}): begin again with --from-start"
+        ) from error
