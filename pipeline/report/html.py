@@ -16,7 +16,10 @@ from pipeline.report.drawings import Mark, draw_share, draw_volume
 FOLDER = Path(__file__).parent / "templates"
 STYLE = (FOLDER / "report.css").read_text(encoding="utf-8")
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
 """Content-security policy: our own styles and nothing else."""
 
 
