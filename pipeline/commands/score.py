@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from models.sentiment import load_scorer
-from pipeline.assembly import make_brands, read_watchlist
-from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
-from pipeline.role import run_role
-from pipeline.score import ScoreStage
-from pipeline.settings import Settings
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 HELP = "score posts: match brands, judge sentiment, tally by minute"
 
@@ -28,6 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until told to stop."""
+    from pipeline.client import ensure_broker
+
+    ensure_broker(settings)  # before the models are loaded: a broker that is away is told at once
+
+    from models.sentiment import load_scorer
+    from pipeline.assembly import make_brands, read_watchlist
+    from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
+    from pipeline.role import run_role
+    from pipeline.score import ScoreStage
+
     watchlist = read_watchlist(settings)
     stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
     if settings.metrics_port:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from models.sentiment import load_scorer
-from pipeline.assembly import read_watchlist, watch_factory
-from pipeline.client import ensure_broker
-from pipeline.metrics import REGISTRY, WatchMetrics, serve_metrics
-from pipeline.settings import Settings
-from pipeline.topics import refuse_unfit_topics
-from pipeline.watch.app import is_ready, make_app, run_app
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 HELP = "watch brands: close minutes, run the detectors, raise alerts (Faust)"
 
@@ -29,8 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until told to stop."""
+    from pipeline.client import ensure_broker
+
+    ensure_broker(settings)  # before the models are loaded: a broker that is away is told at once
+
+    from models.sentiment import load_scorer
+    from pipeline.assembly import read_watchlist, watch_factory
+    from pipeline.metrics import REGISTRY, WatchMetrics, serve_metrics
+    from pipeline.topics import refuse_unfit_topics
+    from pipeline.watch.app import is_ready, make_app, run_app
+
     watchlist = read_watchlist(settings)
-    ensure_broker(settings)
     refuse_unfit_topics(settings, ("tallies", "series", "alerts", "dead-letters"))
     factory = watch_factory(watchlist, settings, load_scorer().version)
     app = make_app(settings, factory, WatchMetrics())
