@@ -28,12 +28,14 @@ from models.detection.settings import DEFAULT, DetectionSettings
 from models.detection.signals import Scene, advance_signal, begin_signal, is_active
 from models.detection.state import decode_arrays, encode_arrays
 from models.detection.votes import (
+    FOREST,
     N_FEATURES,
     SAMPLE,
     SELF,
     cast_votes,
     check_detectors,
     describe_slot,
+    grow_forest,
 )
 from models.sentiment.bins import N_BINS, bin_centres
 
@@ -88,6 +90,7 @@ class TwoNullBank:
         # Minutes that all have been rising together, and the row that speaks for all, or -1.
         self.together = np.array([0, -1], dtype=np.int64)
         self._voters = check_detectors(settings.detectors)
+        self._forest: Any = None  # grown from the sample when first asked
         self._rise = 1.0
         self._offsets = np.array([r.utc_offset_min for r in rows], dtype=np.int64)
         self._planned = [r for r, row in enumerate(rows) if row.events]
@@ -222,6 +225,7 @@ class TwoNullBank:
         if slot[c.RING_S] <= 0.0:
             return
         share = float(kernel.share_of(self.core[r], self.settings.prior_negative_share))
+        self._forest = None
         added = describe_slot(slot, share)[None]
         self.sample = np.concatenate([self.sample[-SAMPLE + 1 :], added])
 
@@ -288,7 +292,10 @@ class TwoNullBank:
         excess = transition.statistic - transition.threshold
         votes = {SELF: 1.0 / (1.0 + math.exp(-min(max(excess, -50.0), 50.0)))}
         share = transition.baseline["negative_share"]
-        votes |= cast_votes(self._voters, self.ring[r], self.minute, onset, share, self.sample)
+        if transition.kind is not Kind.COVERAGE:
+            if self._forest is None and FOREST in self._voters:
+                self._forest = grow_forest(self.sample)
+            votes |= cast_votes(self._voters, self.ring[r], self.minute, onset, share, self._forest)
         return dataclasses.replace(transition, votes=votes)
 
     def _reset_tests(self, r: int, kind: Kind) -> None:
@@ -338,6 +345,7 @@ class TwoNullBank:
         self.minute = int(arrays["minute"][0])
         self.shape = arrays["shape"]
         self.sample = arrays["sample"]
+        self._forest = None
         self.together = arrays["together"]
 
     def save_rows(self, rows: Sequence[int]) -> bytes:

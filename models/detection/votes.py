@@ -80,7 +80,7 @@ def cast_votes(
     minute: int,
     onset: int,
     share: float,
-    sample: npt.NDArray[np.float32],
+    forest: Any,
 ) -> dict[str, float]:
     """Scores in [0, 1] of the named detectors for the last stretches of a brand.
 
@@ -90,7 +90,7 @@ def cast_votes(
         minute: minutes since the epoch.
         onset: minute the signal began; detectors learn from before it.
         share: the brand's usual share of negatives.
-        sample: stretches of all brands, shape (n, N_FEATURES).
+        forest: from `grow_forest`, or None while there are too few stretches.
     """
     current = minute // c.SLOT_MIN
     slots = [ring[s % c.N_SLOTS] for s in range(current - c.N_SLOTS + 1, current + 1)]
@@ -100,7 +100,7 @@ def cast_votes(
         if name == ADWIN:
             votes[name] = _vote_adwin(slots)
         elif name == FOREST:
-            votes[name] = _vote_forest(slots, share, sample)
+            votes[name] = _vote_forest(slots, share, forest)
         else:
             votes[name] = _vote_one(_make(find_detector(name)), slots, since, share)
     return votes
@@ -131,13 +131,24 @@ def _vote_adwin(slots: list[Any]) -> float:
     return vote
 
 
-def _vote_forest(slots: list[Any], share: float, sample: npt.NDArray[np.float32]) -> float:
-    """Largest score of the last half hour by one forest over all brands' stretches."""
+def grow_forest(sample: npt.NDArray[np.float32]) -> Any:
+    """The one forest over all brands, or None while there are too few stretches.
+
+    Args:
+        sample: stretches of all brands, oldest first, shape (n, N_FEATURES).
+    """
     if len(sample) < SAMPLE // 4:
-        return 0.0
+        return None
     forest = anomaly.HalfSpaceTrees(n_trees=10, height=6, window_size=len(sample) // 2, seed=7)
     for features in sample:
         forest.learn_one(_named(features))
+    return forest
+
+
+def _vote_forest(slots: list[Any], share: float, forest: Any) -> float:
+    """Largest score of the last half hour by the forest."""
+    if forest is None:
+        return 0.0
     recent = slots[-_RECENT_SLOTS:]
     return max(_clip(forest.score_one(_named(describe_slot(slot, share)))) for slot in recent)
 
