@@ -15,12 +15,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from connectors.fields import FieldMap
 from connectors.file import FileOptions, FileReader
 from models.alert import CrisisAlert
-from models.errors import UserError
+from models.errors import EXIT_OK, UserError
 from models.post import Heartbeat
 from models.sentiment import load_scorer
 from models.series import SeriesPoint
 from pipeline.assembly import make_brands, read_watchlist, score_settings, watch_factory
 from pipeline.backtest import BacktestResult, Chunk, describe, run_backtest
+from pipeline.counts import score_file
 from pipeline.local import LocalRun
 from pipeline.settings import Settings
 
@@ -31,6 +32,7 @@ examples:
   czujka backtest posts.jsonl.gz --watchlist watchlist.yaml --alerts alerts.jsonl
   czujka backtest tweets.csv --watchlist w.yaml --map text=body --map created_at=time \\
       --map author=user --map native_id=tweet_id
+  czujka backtest --series volumes.csv --scores scores.csv     counts alone: timestamp,value
 
 Times may be ISO 8601, epoch seconds or milliseconds, or "Wed Jan 01 03:59:03 +0000 2014".
 The file may be .csv, .tsv or .jsonl, each also .gz. It gives the same alerts as the stream."""
@@ -39,7 +41,15 @@ The file may be .csv, .tsv or .jsonl, each also .gz. It gives the same alerts as
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the file and where results go."""
     parser.epilog = EPILOG
-    parser.add_argument("file", type=Path, metavar="FILE", help="posts: .csv, .tsv or .jsonl (.gz)")
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="posts: .csv, .tsv or .jsonl (.gz)"
+    )
+    parser.add_argument(
+        "--series", type=Path, metavar="FILE", help="counts instead of posts: CSV, timestamp,value"
+    )
+    parser.add_argument(
+        "--scores", type=Path, metavar="OUT", help="timestamp,value,anomaly_score (standard output)"
+    )
     parser.add_argument(
         "--map",
         action="append",
@@ -48,12 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which column is which field (text, created_at, author, native_id, reach, …)",
     )
     parser.add_argument("--alerts", type=Path, metavar="OUT", help="each revision as a JSON line")
-    parser.add_argument("--series", type=Path, metavar="OUT", help="each closed minute likewise")
+    parser.add_argument("--minutes", type=Path, metavar="OUT", help="each closed minute likewise")
     parser.add_argument("--json", action="store_true", help="the summary as JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Runs the backtest and prints the summary."""
+    """Runs the backtest and prints the summary.
+
+    Raises:
+        UserError: a file cannot be read or written, or the watchlist is wrong.
+    """
+    if (args.file is None) == (args.series is None):
+        raise UserError("name a FILE of posts, or --series FILE with counts")
+    if args.series is not None:
+        score_file(args.series, args.scores)
+        return EXIT_OK
     watchlist = read_watchlist(settings)
     sentiment = load_scorer()
     brands = make_brands(watchlist, settings)
@@ -65,7 +84,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     rejects: list[str] = []
     with ExitStack() as stack:
         write_alert = _Writer(stack, args.alerts)
-        write_point = _Writer(stack, args.series)
+        write_point = _Writer(stack, args.minutes)
         bar = stack.enter_context(_progress())
         task = bar.add_task("posts", total=reader.total_bytes, event_time="")
 
@@ -77,7 +96,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         bar.update(task, completed=reader.total_bytes)
     result.refused.update({"broken record in the file": len(rejects)} if rejects else {})
     _report(result, rejects, reader, as_json=args.json)
-    return 0
+    return EXIT_OK
 
 
 def _chunks(reader: FileReader, rejects: list[str]) -> Iterator[Chunk]:

@@ -39,7 +39,9 @@ def story(tmp_path: Path) -> Path:
 
 def backtest(settings: Settings, folder: Path, file: Path, *options: str) -> Decided:
     series, alerts = folder / "series.jsonl", folder / "alerts.jsonl"
-    done = run_command(settings, "backtest", file, *options, "--alerts", alerts, "--series", series)
+    done = run_command(
+        settings, "backtest", file, *options, "--alerts", alerts, "--minutes", series
+    )
     assert done.returncode == 0, done.stderr
     return Decided.of_files(series, alerts)
 

@@ -1,0 +1,71 @@
+"""Scores a file of counts: `timestamp,value` in, `timestamp,value,anomaly_score` out."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from models.detection.series import score_series
+from models.errors import UserError
+
+COLUMNS = ("timestamp", "value")
+
+
+def score_file(source: Path, target: Path | None) -> None:
+    """Reads counts, writes them with their scores.
+
+    Args:
+        source: CSV with the columns timestamp (ISO 8601, UTC where no zone is given) and value.
+        target: where to write; None for standard output.
+
+    Raises:
+        UserError: the file cannot be read or written, or a row is broken (file and line are named).
+    """
+    stamps, times_ms, values = _read(source)
+    try:
+        scores = score_series(
+            np.array(times_ms, dtype=np.int64), np.array(values, dtype=np.float64)
+        )
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from error
+    with ExitStack() as stack:
+        try:
+            out = (
+                sys.stdout if target is None else stack.enter_context(target.open("w", newline=""))
+            )
+        except OSError as error:
+            raise UserError(f"cannot write {target}: {error.strerror}") from error
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([*COLUMNS, "anomaly_score"])
+        for stamp, value, score in zip(stamps, values, scores, strict=True):
+            writer.writerow([stamp, f"{value:g}", f"{score:.6f}"])
+
+
+def _read(source: Path) -> tuple[list[str], list[int], list[float]]:
+    stamps: list[str] = []
+    times_ms: list[int] = []
+    values: list[float] = []
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{source}:1: no column {missing[0]}; wanted: timestamp,value")
+            for row in reader:
+                stamp, value = row["timestamp"], row["value"]
+                try:
+                    time = datetime.fromisoformat(stamp)
+                    values.append(float(value) if value else float("nan"))
+                except (TypeError, ValueError) as error:
+                    raise UserError(f"{source}:{reader.line_num}: {error}") from error
+                aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+                stamps.append(stamp)
+                times_ms.append(round(aware.timestamp() * 1000))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {source}: {error}") from error
+    return stamps, times_ms, values
