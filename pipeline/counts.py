@@ -26,7 +26,7 @@ def score_file(source: Path, target: Path | None) -> None:
     Raises:
         UserError: the file cannot be read or written, or a row is broken (file and line are named).
     """
-    stamps, times_ms, values = _read(source)
+    rows, times_ms, values = _read(source)
     try:
         scores = score_series(
             np.array(times_ms, dtype=np.int64), np.array(values, dtype=np.float64)
@@ -42,12 +42,12 @@ def score_file(source: Path, target: Path | None) -> None:
             raise UserError(f"cannot write {target}: {error.strerror}") from error
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*COLUMNS, "anomaly_score"])
-        for stamp, value, score in zip(stamps, values, scores, strict=True):
-            writer.writerow([stamp, f"{value:g}", f"{score:.6f}"])
+        writer.writerows([*row, f"{score:.6f}"] for row, score in zip(rows, scores, strict=True))
 
 
-def _read(source: Path) -> tuple[list[str], list[int], list[float]]:
-    stamps: list[str] = []
+def _read(source: Path) -> tuple[list[tuple[str, str]], list[int], list[float]]:
+    """Rows as they stand in the file, their times and their values."""
+    rows: list[tuple[str, str]] = []
     times_ms: list[int] = []
     values: list[float] = []
     try:
@@ -64,8 +64,8 @@ def _read(source: Path) -> tuple[list[str], list[int], list[float]]:
                 except (TypeError, ValueError) as error:
                     raise UserError(f"{source}:{reader.line_num}: {error}") from error
                 aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-                stamps.append(stamp)
+                rows.append((stamp, value))
                 times_ms.append(round(aware.timestamp() * 1000))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {source}: {error}") from error
-    return stamps, times_ms, values
+    return rows, times_ms, values
