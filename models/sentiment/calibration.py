@@ -10,10 +10,15 @@ ERROR_BINS = 15
 """Bins of the expected calibration error, as in Guo et al. (2017)."""
 
 
+PULL = 10.0
+"""How strongly few texts are held at the start, in texts."""
+
+
 def fit_calibration(
     logits: npt.NDArray[np.float32],
     labels: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float32],
+    start: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Temperature and class biases of least weighted log loss.
 
@@ -24,6 +29,7 @@ def fit_calibration(
         logits: of texts the model was not fitted to, shape (n, 3).
         labels: their classes, shape (n,).
         weights: their weights, shape (n,).
+        start: a calibration to stay near to where texts are few; None for none at all.
 
     Returns:
         Factor of the logits and what is added to the three, shape (4,).
@@ -31,20 +37,26 @@ def fit_calibration(
     rows = np.arange(len(labels))
     mass = weights.astype(np.float64) / weights.sum()
     scores = logits.astype(np.float64)
+    centre = np.zeros(4)
+    if start is not None:
+        centre = np.concatenate(([np.log(start[0])], start[1:])).astype(np.float64)
+    pull = PULL / len(labels)
 
     def loss(x: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         z = scores * np.exp(x[0]) + x[1:]
         z -= z.max(axis=1, keepdims=True)
         p = np.exp(z)
         whole = p.sum(axis=1)
-        value = float(mass @ (np.log(whole) - z[rows, labels])) + 1e-4 * float(x @ x)
+        value = float(mass @ (np.log(whole) - z[rows, labels])) + pull * float(
+            (x - centre) @ (x - centre)
+        )
         p /= whole[:, None]
         p[rows, labels] -= 1
         p *= mass[:, None]
         slope = np.concatenate(([np.exp(x[0]) * (p * scores).sum()], p.sum(axis=0)))
-        return value, slope + 2e-4 * x
+        return value, slope + 2 * pull * (x - centre)
 
-    x = minimize(loss, np.zeros(4), jac=True, method="L-BFGS-B").x
+    x = minimize(loss, centre, jac=True, method="L-BFGS-B").x
     return np.array([np.exp(x[0]), *x[1:]], dtype=np.float32)
 
 

@@ -10,10 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from models.sentiment.compiled import compiled
-from models.sentiment.tokens import BREAK, MAX_BYTES, SHOUTED, STRETCHED, SYMBOL, WORD
+from models.sentiment.tokens import (
+    BREAK,
+    MAX_BYTES,
+    MAX_TOKENS,
+    SHOUTED,
+    STRETCHED,
+    SYMBOL,
+    WORD,
+    tokenise,
+)
 
 ROW_BITS = 19
 """The weight table has 2**ROW_BITS rows."""
+
+COMMON_BITS = 16
+"""The table of how common terms are has 2**COMMON_BITS cells."""
 
 MAX_FEATURES = 8 * MAX_BYTES
 """More than any text can give: its bytes and tokens are bounded."""
@@ -145,4 +157,34 @@ def extract(normalised, tokens, count, rows, owners):  # type: ignore[no-untyped
                 owners[k] = t
         earlier = before
         before = value
+    return size
+
+
+@compiled("int64(uint8[::1], int64[::1], uint64[::1], int64[::1])")
+def hash_terms(data, offsets, terms, bounds):  # type: ignore[no-untyped-def]
+    """Hashes of the words of texts and of their neighbouring pairs.
+
+    Args:
+        data: UTF-8 bytes of all texts.
+        offsets: where each starts, and the end of the last, shape (n + 1,).
+        terms: receives the hashes, as long as `2 * min(bytes, MAX_TOKENS)` of the texts together.
+        bounds: receives where the hashes of each text start and end, shape (n + 1,).
+
+    Returns:
+        The number of hashes.
+    """
+    normalised = np.empty(2 * MAX_BYTES + 16, dtype=np.uint8)
+    tokens = np.empty((MAX_TOKENS, 6), dtype=np.int32)
+    size = 0
+    bounds[0] = 0
+    for n in range(offsets.shape[0] - 1):
+        count = tokenise(data, offsets[n], offsets[n + 1], normalised, tokens)
+        before = _START
+        for t in range(count):
+            value = hash_bytes(normalised, tokens[t, 0], tokens[t, 1])
+            terms[size] = value * _MIX
+            terms[size + 1] = ((before ^ _PAIR) * _PRIME ^ value) * _MIX
+            size += 2
+            before = value
+        bounds[n + 1] = size
     return size

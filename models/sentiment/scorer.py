@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,27 @@ class HashedScorer:
             probabilities,
         )
         return probabilities
+
+    def probabilities_of(
+        self, bags: npt.NDArray[np.floating[Any]], language: str | None
+    ) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities of texts that are given as their summed rows.
+
+        Args:
+            bags: sums of weight rows over the square root of their number, shape
+                (n, DIMENSIONS).
+            language: language tag of all of them, or None.
+
+        Returns:
+            Shape (n, 3).
+        """
+        w = self.weights
+        active = np.maximum(bags @ w.hidden.T.astype(np.float64) + w.hidden_bias, 0)
+        values = np.hstack((bags, active)) @ w.output.T.astype(np.float64) + w.bias
+        row = w.calibration[_row(self._rows, language)].astype(np.float64)
+        powers = values * row[0] + row[1:]
+        powers = np.exp(powers - powers.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def _language_rows(
         self, languages: Sequence[str | None] | None, count: int

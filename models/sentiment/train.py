@@ -1,13 +1,12 @@
 """`czujka train`: makes the weights file from the data folder and a seed, bit for bit.
 
-Calibration is fitted to logits of texts that the model giving them had not seen (cross-fitting),
-then the shipped model is fitted to all texts.
+Two models are made in the same way. One, and its teachers, do not know a quarter of the labelled
+texts: calibration is fitted to those. The other knows all and is shipped with that calibration.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,105 +15,95 @@ import numpy.typing as npt
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.sentiment.calibration import fit_calibration
-from models.sentiment.corpus import CorpusError, Text, training_texts
+from models.sentiment.corpus import SEMEVAL_TEST_2016, CorpusError
+from models.sentiment.distillation import FOLDS, Sources, class_weights, collect, teach
 from models.sentiment.scorer import pack
+from models.sentiment.teacher import Encoder, TeacherError
+from models.sentiment.terms import count_terms
 from models.sentiment.training import Examples, Settings, fit, logits
 from models.sentiment.weights import UNKNOWN_LANGUAGE, Weights, dump
 
-VERSION = "czujka-sentiment-1"
-SMOOTHING = 0.05
-"""Share of each target that is spread over the three classes."""
+VERSION = "czujka-sentiment-2"
 
-BALANCE = 0.5
-"""How far class weights go from none (0) to equal mass of the classes within a set (1)."""
+SETTINGS = Settings(passes=8, rate=0.05, dropout=0.2)
+"""Of the shipped model."""
 
-FOLDS = 4
+CALIBRATION_SHARE = 0.25
+"""Share of the labelled texts that the model used for calibration does not know."""
+
+CALIBRATION_BALANCE = 0.75
+"""Class mass that calibration assumes: between that of the sets (0) and equal shares (1)."""
 
 
 def train(
-    texts: list[Text], seed: int, settings: Settings | None = None, *, progress: Progress
+    folder: Path,
+    seed: int,
+    *,
+    without: list[str],
+    encoder: Encoder,
+    progress: Progress,
 ) -> Weights:
     """Trains and calibrates a model.
 
     Args:
-        texts: labelled texts.
+        folder: the data folder.
         seed: of everything random.
-        settings: how to fit; None for the shipped model's.
+        without: sets to leave out.
+        encoder: the teacher's.
         progress: shows how far it is.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: a text has no label.
+        CorpusError: a file of the data folder is absent or malformed.
     """
-    settings = settings or Settings()
-    labels = np.array([-1 if text.label is None else text.label for text in texts], dtype=np.int64)
-    if (labels < 0).any():
-        raise ValueError("a text without a label is among those to train on")
-    data, offsets = pack([text.body for text in texts])
-    targets = np.eye(3, dtype=np.float32)[labels] * np.float32(1 - SMOOTHING)
-    targets += np.float32(SMOOTHING / 3)
-    examples = Examples(data, offsets, targets, class_weights(texts, labels))
-    everything = np.arange(len(texts))
-    fold = np.random.default_rng(seed).integers(0, FOLDS, len(texts))
-    task = progress.add_task("fit", total=(FOLDS + 1) * settings.passes)
-    unseen = np.empty((len(texts), 3), dtype=np.float32)
-    for turn in range(FOLDS):
-        model = fit(
-            examples, everything[fold != turn], settings, seed, lambda: progress.advance(task)
-        )
-        unseen[fold == turn] = logits(model, examples)[fold == turn]
-    model = fit(examples, everything, settings, seed, lambda: progress.advance(task))
-    languages, calibration = calibrate(texts, unseen, labels, examples.weights)
-    return replace(model, version=VERSION, languages=languages, calibration=calibration)
+    sources = collect(folder, without, seed, encoder, progress)
+    teaching = progress.add_task("teach", total=2 * (FOLDS + 1))
+    fitting = progress.add_task("fit", total=2 * SETTINGS.passes)
 
+    def fit_to(known: npt.NDArray[np.int64]) -> Weights:
+        examples = teach(sources, known, seed, lambda: progress.advance(teaching))
+        everything = np.arange(len(examples.weights))
+        return fit(examples, everything, SETTINGS, seed, lambda: progress.advance(fitting))
 
-def class_weights(texts: list[Text], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Weights that move the classes of each family of sets towards equal mass.
-
-    Args:
-        texts: the texts.
-        labels: their classes.
-
-    Returns:
-        Shape (n,), about 1 in the mean.
-    """
-    families = np.array([text.source.partition("-")[0] for text in texts])
-    weights = np.ones(len(texts), dtype=np.float32)
-    for family in sorted(set(families)):
-        inside = families == family
-        for label in range(3):
-            cell = inside & (labels == label)
-            if cell.any():
-                weights[cell] = (inside.sum() / 3 / cell.sum()) ** BALANCE
-    return weights
+    hidden = np.random.default_rng(seed).random(len(sources.texts)) < CALIBRATION_SHARE
+    languages, calibration = calibrate(sources, hidden, fit_to(np.flatnonzero(~hidden)))
+    return replace(
+        fit_to(np.arange(len(sources.texts))),
+        version=VERSION,
+        languages=languages,
+        calibration=calibration,
+        common=count_terms(sources.bodies + sources.unlabelled),
+    )
 
 
 def calibrate(
-    texts: list[Text],
-    unseen: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float32],
+    sources: Sources, hidden: npt.NDArray[np.bool_], model: Weights
 ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
     """Calibration of each language, and of all together for texts of unknown language.
 
     Args:
-        texts: the texts.
-        unseen: logits by models that were not fitted to them, shape (n, 3).
-        labels: their classes.
-        weights: their weights.
+        sources: the labelled texts.
+        hidden: which of them the model does not know, shape (n,).
+        model: a model that was fitted to the others.
 
     Returns:
         Tags, UNKNOWN_LANGUAGE first, and one row a tag, shape (tags, 4).
     """
+    texts = [text for text, unknown in zip(sources.texts, hidden, strict=True) if unknown]
+    labels = sources.labels[hidden]
+    weights = class_weights(texts, labels, CALIBRATION_BALANCE)
+    data, offsets = pack([text.body for text in texts])
+    found = logits(model, Examples(data, offsets, np.eye(3, dtype=np.float32)[labels], weights))
     spoken = np.array([text.language for text in texts])
-    tags = (UNKNOWN_LANGUAGE, *sorted(set(spoken)))
-    rows = []
+    together = fit_calibration(found, labels, weights)
+    tags = sorted(set(spoken))
+    rows = [together]
     for tag in tags:
-        chosen = np.ones(len(texts), dtype=np.bool_) if tag == UNKNOWN_LANGUAGE else spoken == tag
-        rows.append(fit_calibration(unseen[chosen], labels[chosen], weights[chosen]))
-    return tags, np.array(rows, dtype=np.float32)
+        chosen = spoken == tag
+        rows.append(fit_calibration(found[chosen], labels[chosen], weights[chosen], together))
+    return (UNKNOWN_LANGUAGE, *tags), np.array(rows, dtype=np.float32)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +112,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the weights file to write")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1: as shipped)")
     parser.add_argument(
-        "--without", action="append", default=[], metavar="SET", help="a set to leave out"
+        "--everything",
+        action="store_true",
+        help="train on the SemEval-2016 test part too, which the shipped weights keep for judging",
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="a folder that keeps the teacher's embeddings between runs"
     )
 
 
@@ -135,30 +129,20 @@ def run(args: argparse.Namespace) -> int:
 
     Returns:
         The exit status.
-    """
-    try:
-        write(args.data, args.out, args.seed, args.without)
-    except CorpusError as error:
-        raise SystemExit(f"czujka train: {error}") from error
-    return 0
-
-
-def write(data: Path, out: Path, seed: int, without: Iterable[str] = ()) -> None:
-    """Trains on a data folder and writes the weights file.
-
-    Args:
-        data: the data folder.
-        out: the file.
-        seed: of everything random.
-        without: sets to leave out.
 
     Raises:
-        CorpusError: a file of the data folder is absent or malformed.
+        SystemExit: the data or the teacher is absent; the message says what to do.
     """
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn()) as progress:
-        content = dump(train(training_texts(data, without), seed, progress=progress))
-    out.write_bytes(content)
+    columns = (TextColumn("{task.description:<6}"), BarColumn(), MofNCompleteColumn())
+    without = [] if args.everything else [SEMEVAL_TEST_2016]
+    try:
+        encoder = Encoder(args.cache)
+        with Progress(*columns, TimeElapsedColumn()) as progress:
+            model = train(args.data, args.seed, without=without, encoder=encoder, progress=progress)
+    except (CorpusError, TeacherError) as error:
+        raise SystemExit(f"czujka train: {error}") from error
+    args.out.write_bytes(dump(model))
+    return 0
 
 
 def main() -> int:

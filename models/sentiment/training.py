@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.sentiment.features import ROW_BITS
+from models.sentiment.features import COMMON_BITS, ROW_BITS
 from models.sentiment.kernel import CLASSES, DIMENSIONS, batch_logits
 from models.sentiment.optimiser import fit_pass
 from models.sentiment.weights import Weights
@@ -118,6 +118,7 @@ def fit(
         output=output,
         bias=bias,
         calibration=np.array([[1, 0, 0, 0]], dtype=_F32),
+        common=np.zeros(1 << COMMON_BITS, dtype=np.uint8),
     )
 
 

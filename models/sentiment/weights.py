@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.sentiment.features import ROW_BITS
+from models.sentiment.features import COMMON_BITS, ROW_BITS
 from models.sentiment.kernel import CLASSES, DIMENSIONS
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout and of the features; files of another are refused."""
 
 UNKNOWN_LANGUAGE = "und"
 """Tag of the calibration for texts whose language is not told or not known."""
 
 _MAGIC = b"CZUJKA-SENTIMENT\n"
-_ARRAYS = ("table", "scale", "hidden", "hidden_bias", "output", "bias", "calibration")
-_TYPES = {"table": "int8"}
+_ARRAYS = ("table", "scale", "hidden", "hidden_bias", "output", "bias", "calibration", "common")
+_TYPES = {"table": "int8", "common": "uint8"}
 
 
 class WeightsError(ValueError):
@@ -50,6 +50,8 @@ class Weights:
         bias: float32, shape (3,).
         calibration: per language the factor of the logits and what is added to the three,
             float32, shape (len(languages), 4).
+        common: how common each term is in the training texts, on a logarithmic scale from 0
+            (never seen) to 255 (in every text), shape (2**COMMON_BITS,).
     """
 
     version: str
@@ -61,6 +63,7 @@ class Weights:
     output: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     calibration: npt.NDArray[np.float32]
+    common: npt.NDArray[np.uint8]
 
 
 def dump(weights: Weights) -> bytes:
@@ -128,6 +131,7 @@ def load(content: bytes, origin: str) -> Weights:
         "output": (CLASSES, DIMENSIONS + units),
         "bias": (CLASSES,),
         "calibration": (len(languages), 1 + CLASSES),
+        "common": (1 << COMMON_BITS,),
     }
     for name, shape in expected.items():
         if arrays[name].shape != shape:
