@@ -286,6 +286,10 @@ class PartitionScorer:
         self, offset: int, key: bytes | None, value: bytes, row: PostRow, mentions: _Mentions
     ) -> None:
         self.counts.posts[row.op.value] += 1
+        # Before anything else is asked: whoever takes over sees the ids before it, and no more.
+        if self._remember(_identity(key, row), self.block):
+            self.counts.duplicates += 1
+            return
         event_ms = row.created_ms
         if event_ms > row.observed_ms + FUTURE_TOLERANCE_MS:
             self.counts.clock_ahead += 1
@@ -294,10 +298,6 @@ class PartitionScorer:
         if latest_ms is not None and event_ms > latest_ms + FUTURE_LIMIT_MS:
             detail = f"created_ms and observed_ms are more than a day ahead of {latest_ms}"
             self._refuse(offset, Bad("future", detail), value)
-            return
-        identity = _identity(key, row)
-        if self._remember(identity, self.block):
-            self.counts.duplicates += 1
             return
         bucket = event_ms // BUCKET_MS
         late = self._watermark.is_late(bucket)
