@@ -254,13 +254,14 @@ class HttpClient:
         json: object = None,
         data: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
+        take: tuple[int, ...] = (),
     ) -> Answer:
-        """A whole answer: a status that is to be taken (2xx, 304) and its body."""
+        """A whole answer: a status that is to be taken (2xx, 304, `take`) and its body."""
         request = self._client.build_request(
             method, self._parsed(url), params=params or None,
             headers=self._headers(headers, "gzip"), json=json, data=data,
         )  # fmt: skip
-        sent = await self._send(request, httpx.BasicAuth(*auth) if auth else None)
+        sent = await self._send(request, httpx.BasicAuth(*auth) if auth else None, take)
         try:
             return await self._whole(sent)
         finally:
@@ -291,6 +292,11 @@ class HttpClient:
         raise RetryError(f"{self._place(str(sent.url))} ended the stream", backoff=self.api.backoff)
 
     def _headers(self, headers: Mapping[str, str] | None, encoding: str) -> dict[str, str]:
+        if headers is not None and not all(value.isascii() for value in headers.values()):
+            raise ConfigurationError(
+                f"{self.api.credential_setting or self.api.url_setting}: holds letters that no key "
+                "or token has; copy it anew"
+            )
         return {"Accept-Encoding": encoding, **(headers or {})}
 
     def _parsed(self, url: str) -> httpx.URL:
@@ -304,7 +310,9 @@ class HttpClient:
             )
         return parsed
 
-    async def _send(self, request: httpx.Request, auth: httpx.BasicAuth | None) -> httpx.Response:
+    async def _send(
+        self, request: httpx.Request, auth: httpx.BasicAuth | None, take: tuple[int, ...] = ()
+    ) -> httpx.Response:
         """An answer whose status is to be taken; its body is yet to be read."""
         if self._clock.now_ms() < self._quiet_until_ms:
             raise limited(f"{self.api.name}: the allowance is used up", self._quiet_until_ms)
@@ -317,7 +325,7 @@ class HttpClient:
                     sent.headers, self._clock.now_ms()
                 )
                 action = self.api.action(sent.status_code)
-                if action is Action.TAKE:
+                if action is Action.TAKE or sent.status_code in take:
                     self._limited_in_a_row = 0
                     return sent
                 if action is not Action.REDIRECT:

@@ -8,7 +8,7 @@ a mark moves only together with the posts that it stands behind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -125,6 +125,14 @@ class PollingSource(ABC):
             MalformedError: it cannot be read.
         """
 
+    def plan(self, marks: Mapping[str, Mark]) -> None:
+        """Looks at what was done so far, before a round.
+
+        Raises:
+            RateLimitedError: the allowance does not do for another round.
+        """
+        return
+
     def interval_s(self) -> float:
         """How long to wait after this round."""
         return self._rhythm.interval_s
@@ -138,6 +146,7 @@ class PollingSource(ABC):
                 began_ms = clock.now_ms()
                 targets = self.targets()
                 marks = {target: mark for target, mark in marks.items() if target in targets}
+                self.plan(marks)
                 first = Mark(since_ms=began_ms - int(self._rhythm.lookback_s * 1000))
                 for target in targets:
                     before = marks.get(target, first)
@@ -162,6 +171,64 @@ class PollingSource(ABC):
                 rejects.append(reject_of(record, error, f"{self._api.name} {target}"))
         posts.sort(key=lambda post: post.created_ms)
         return tuple(posts), tuple(rejects)
+
+
+Records = tuple[Sequence[Any], bool]
+"""Records of one page of a listing, and whether a further page may follow."""
+
+
+async def newest_first(
+    page: Callable[[int], Awaitable[Records]],
+    mark: Mark,
+    describe: Callable[[Any], tuple[str, int]],
+    *,
+    now_ms: int,
+    max_pages: int,
+    overlap_ms: int = 600_000,
+) -> Harvest:
+    """What is new in a listing that shows the newest first.
+
+    Pages are read until one has nothing that is both new and young enough. Records that come to
+    light late are found as long as they stand within `overlap_ms` of the newest that was seen.
+
+    Args:
+        page: gives the page of a number, from 0.
+        mark: how far the listing was read.
+        describe: id and time of a record. A record that it cannot describe (`MalformedError`) is
+            taken as new, so that reading it says why; it is remembered by its content.
+        now_ms: the time.
+        max_pages: more are not read; what they hold is a gap.
+        overlap_ms: see above.
+    """
+    from_ms = mark.since_ms - (overlap_ms if mark.seen else 0)
+    fresh: list[Any] = []
+    seen: list[str] = []
+    newest_ms, oldest_ms = mark.since_ms, now_ms
+    gap: Gap | None = None
+    for number in range(max_pages):
+        records, more = await page(number)
+        news = 0
+        for record in records:
+            try:
+                native_id, created_ms = describe(record)
+            except MalformedError:
+                native_id, created_ms = repr(record), newest_ms
+            else:
+                newest_ms = max(newest_ms, min(created_ms, now_ms))
+                oldest_ms = min(oldest_ms, created_ms)
+            if mark.knows(native_id) or created_ms < from_ms or short(native_id) in seen:
+                continue
+            news += 1
+            seen.append(short(native_id))
+            fresh.append(record)
+        if not news or not more:
+            break
+    else:
+        if mark.seen:
+            gap = Gap(mark.since_ms, oldest_ms, f"more than {max_pages} pages were missed")
+    seen.reverse()
+    kept = tuple(dict.fromkeys((*mark.seen, *seen)))[-MAX_SEEN:]
+    return Harvest(fresh[::-1], Mark(newest_ms, mark.last_id, kept, mark.notes), gap)
 
 
 def nothing_to_ask(name: str, setting: str, what: str) -> ConfigurationError:

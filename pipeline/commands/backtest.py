@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from connectors.fields import FieldMap
 from connectors.file import FileOptions, FileReader
+from connectors.privacy import Privacy
 from models.alert import CrisisAlert
 from models.errors import EXIT_OK, UserError
 from models.post import Heartbeat
@@ -57,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=COLUMN",
         help="which column is which field (text, created_at, author, native_id, reach, …)",
     )
+    parser.add_argument(
+        "--authors",
+        choices=["names", "pseudonyms"],
+        default="names",
+        help="what the file calls authors: names become pseudonyms, pseudonyms stay (names)",
+    )
     parser.add_argument("--alerts", type=Path, metavar="OUT", help="each revision as a JSON line")
     parser.add_argument("--minutes", type=Path, metavar="OUT", help="each closed minute likewise")
     parser.add_argument("--json", action="store_true", help="the summary as JSON")
@@ -80,7 +87,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     local = LocalRun(
         settings.posts_partitions, brands, sentiment, score_settings(settings), factory
     )
-    reader = FileReader(args.file, FileOptions(fields=FieldMap.parse(args.map)))
+    privacy = Privacy.for_files(known_pseudonyms=args.authors == "pseudonyms")
+    options = FileOptions(fields=FieldMap.parse(args.map), privacy=privacy)
+    reader = FileReader(args.file, options)
     rejects: list[str] = []
     with ExitStack() as stack:
         write_alert = _Writer(stack, args.alerts)

@@ -9,40 +9,53 @@ import logging
 import signal
 import sys
 import time
-from datetime import date
+from contextlib import aclosing
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
 from zoneinfo import ZoneInfo
 
 from connectors.base import Source
-from connectors.catalog import CATALOG
+from connectors.catalog import CATALOG, Entry, entry_of
+from connectors.context import Context
 from connectors.cursors import Cursors, FileCursors, MemoryCursors
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, RateLimitedError, RetryError
 from connectors.fields import FIELDS, FieldMap
 from connectors.file import FileOptions, FileSource, Format
+from connectors.http import HttpSettings
 from connectors.metrics import ConnectorMetrics
 from connectors.ordering import REORDER_RECORDS
 from connectors.pacing import PacedSource, parse_speed
-from connectors.privacy import Privacy
+from connectors.privacy import Privacy, private
 from connectors.publisher import Publisher, Target
+from connectors.queries import FixedQueries, QuerySource, WatchedQueries
 from connectors.runner import Runner, Totals
 from connectors.simulator import SimulatorSource, Story, simulate
 from models.errors import EXIT_FAILED, EXIT_OK, UserError
-from models.post import encode
+from models.post import Post, encode
 from pipeline.client import connection_arguments
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
 
-HELP = "publish posts from a source (file, simulator)"
+CHECK_S = 20.0
+"""``--check`` waits so long for a post."""
+
+HELP = "publish posts from a platform, a file or the simulator"
 
 EPILOG = """\
 examples:
   czujka connect --list                                    what there is, needs and costs
+  czujka connect mastodon --check                          tries the credentials, shows a post
+  czujka connect bluesky --set version=v1
+  czujka connect rss --name press --set feeds=https://a.example/feed.xml
   czujka connect file posts.jsonl.gz
   czujka connect file tweets.csv --map text=body --map created_at=time --map author=user \\
       --map native_id=tweet_id --platform x
   czujka connect simulator --seed 7 --days 4 --speed 600 --story truth.json
   czujka connect simulator --dump posts.jsonl.gz           into a file, without a broker
+
+A field that --set gives is also an environment variable: CZUJKA_MASTODON_TOKEN, … Secrets belong
+there. CZUJKA_PSEUDONYM_KEY is the key of the authors' pseudonyms. More: docs/connectors.md.
 
 A connector that was stopped goes on where it was; --from-start begins again."""
 
@@ -66,6 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of the connector file")
     parser.add_argument("--list", action="store_true", help="what there is, needs and costs")
+    parser.add_argument(
+        "--check", action="store_true", help="try a platform without publishing, and show a post"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="a setting of the platform, in place of its environment variable",
+    )
     parser.add_argument("--name", help="name of this instance (that of the connector)")
     parser.add_argument("--from-start", action="store_true", help="forget how far it came before")
     _add_speed(parser)
@@ -90,14 +113,22 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.connector is None:
         raise UserError("name a connector: see `czujka connect --list`")
     name: str = args.name or args.connector
+    entry = entry_of(args.connector)
+    metrics = ConnectorMetrics()
     source: Source
+    if entry.module is None and (args.check or args.set):
+        raise UserError(f"--check and --set are for platforms; {entry.name} is none")
     if args.connector == "file":
         if args.file is None:
             raise UserError("name a file: czujka connect file FILE")
         source = FileSource(args.file, _file_options(args, name))
+    elif args.file is not None:
+        raise UserError(f"the connector {args.connector} takes no file ({args.file})")
+    elif entry.module is not None:
+        source = _platform(entry, name, args.set, settings, metrics)
+        if args.check:
+            return asyncio.run(_check(source))
     else:
-        if args.file is not None:
-            raise UserError(f"the connector {args.connector} takes no file ({args.file})")
         story = Story.plan(args.seed, args.days, **({"start": args.start} if args.start else {}))
         if args.story is not None:
             _write(args.story, story.to_json().encode())
@@ -107,7 +138,61 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     cursors: Cursors = FileCursors(settings.state_dir / "cursors")
     if args.from_start:
         cursors = _Restarted(cursors)
-    return publish(source, args.speed, cursors, settings)
+    return publish(source, args.speed, cursors, settings, metrics)
+
+
+def _platform(
+    entry: Entry, name: str, given: list[str], settings: Settings, metrics: ConnectorMetrics
+) -> Source:
+    """The source of a live platform, made fit for publishing."""
+    platform = entry.load()
+    fields: dict[str, str] = {}
+    for pair in given:
+        field, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--set {pair}: expected FIELD=VALUE")
+        fields[field] = value
+    queries: QuerySource = FixedQueries()
+    if settings.watchlist.exists():
+        queries = WatchedQueries(settings.watchlist)
+    context = Context(name, queries, HttpSettings.load(), metrics=metrics)
+    privacy = Privacy.from_environment()
+    return private(platform.open_source(platform.SETTINGS.load(fields), context), privacy)
+
+
+async def _check(source: Source) -> int:
+    """Opens a platform, waits for a post and shows it; nothing is published or saved."""
+    answered = False
+    try:
+        async with asyncio.timeout(CHECK_S), aclosing(source.pages(None)) as pages:
+            async for page in pages:
+                answered = True
+                if page.posts:
+                    print(_shown(source.name, page.posts[-1]))
+                    return EXIT_OK
+                if page.rejects:
+                    reject = page.rejects[0]
+                    print(f"{source.name}: {reject.place}: {reject.reason}", file=sys.stderr)
+    except TimeoutError:
+        if not answered:
+            print(f"{source.name}: nothing came within {CHECK_S:g} s", file=sys.stderr)
+            return EXIT_FAILED
+    except (RetryError, RateLimitedError) as error:
+        print(f"{source.name}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    print(f"{source.name}: works; no new post within {CHECK_S:g} s")
+    return EXIT_OK
+
+
+def _shown(name: str, post: Post) -> str:
+    """A post in three lines."""
+    created = f"{datetime.fromtimestamp(post.created_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    text = " ".join(post.text.split())
+    return (
+        f"{name}: works; for example\n"
+        f"  {post.op.value} {post.key} by {post.author or 'nobody'}, {created}\n"
+        f"  {text if len(text) <= 200 else text[:199] + '…'}"
+    )
 
 
 def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +209,13 @@ def run_replay(args: argparse.Namespace, settings: Settings) -> int:
     return publish(source, args.speed, MemoryCursors(), settings)
 
 
-def publish(source: Source, speed: str, cursors: Cursors, settings: Settings) -> int:
+def publish(
+    source: Source,
+    speed: str,
+    cursors: Cursors,
+    settings: Settings,
+    metrics: ConnectorMetrics | None = None,
+) -> int:
     """Carries a source into the posts topic until it ends or SIGINT or SIGTERM comes.
 
     Args:
@@ -132,6 +223,7 @@ def publish(source: Source, speed: str, cursors: Cursors, settings: Settings) ->
         speed: as people write it, see `connectors.pacing.parse_speed`.
         cursors: where to go on.
         settings: where to publish.
+        metrics: to count with.
 
     Raises:
         UserError: a setting is wrong, the broker or a topic is not there.
@@ -142,7 +234,7 @@ def publish(source: Source, speed: str, cursors: Cursors, settings: Settings) ->
     # The client logs each of its attempts; a failure comes to us as an error, and is told once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     refuse_unfit_topics(settings, ("posts", "dead-letters"))
-    metrics = ConnectorMetrics()
+    metrics = metrics or ConnectorMetrics()
     if settings.metrics_port:
         try:
             metrics.serve(settings.metrics_port, settings.host)
@@ -187,7 +279,7 @@ def _report(name: str, totals: Totals, seconds: float) -> int:
     end = "ended" if totals.finished else "stopped"
     print(
         f"{name}: {end} after {seconds:.1f} s: {totals.posts} posts, {totals.rejects} rejects, "
-        f"{totals.heartbeats} heartbeats, {totals.retries} retries",
+        f"{totals.heartbeats} heartbeats, {totals.retries} retries, {totals.gaps} gaps",
         file=sys.stderr,
     )
     if totals.first_reject is not None:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from connectors.catalog import CATALOG
 from connectors.file import read_file
 from connectors.simulator import Story, simulate
 from models.post import Heartbeat, Post, record_adapter
@@ -19,6 +21,11 @@ from pipeline import cli
 from pipeline.settings import Settings
 from pipeline.topics import create_topics
 from tests.contract.test_publisher import read
+from tests.contract.test_rss import RSS
+from tests.servers.background import in_background
+from tests.servers.http import Replies, refusal
+from tests.servers.mastodon import Mastodon
+from tests.servers.polled import Feeds
 
 MakeSettings = Callable[..., Settings]
 WITHIN_S = 60.0
@@ -189,7 +196,76 @@ def test_the_list_says_what_there_is_and_what_it_costs(capsys: pytest.CaptureFix
     assert cli.main(["connect", "--list"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == ["NAME", "WHAT", "NEEDS", "COSTS"]
-    assert [row.split()[0] for row in rows] == ["file", "simulator"]
+    assert [row.split()[0] for row in rows] == [entry.name for entry in CATALOG]
+    needs = "\n".join(rows)
+    for entry in CATALOG:
+        if entry.module is not None:
+            for variable in entry.load().SETTINGS.needs():  # what has no default stands there
+                platform, _, field = variable.removeprefix("CZUJKA_").partition("_")
+                assert f"CZUJKA_{platform}_" in needs
+                assert f"_{field}" in needs
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CZUJKA_PSEUDONYM_KEY", "a key for tests alone")
+
+
+@pytest.mark.usefixtures("key")
+def test_a_check_shows_a_post_as_it_would_be_published(capsys: pytest.CaptureFixture[str]) -> None:
+    feed = RSS.replace("Wed, 15 Nov 2023", f"{datetime.now(UTC):%a, %d %b %Y}").replace(
+        "13:00:00 +0100", f"{datetime.now(UTC):%H:%M:%S} +0000"
+    )
+    with in_background(Feeds({"/a.xml": feed})) as url:
+        assert cli.main(["connect", "rss", "--set", f"feeds={url}/a.xml", "--check"]) == 0
+    told = capsys.readouterr().out
+    assert "rss: works" in told
+    assert "Zażółć gęślą jaźń" in told
+    assert "Nowak" not in told
+
+
+@pytest.mark.usefixtures("key")
+def test_a_check_of_wrong_credentials_is_exit_code_2_and_of_a_broken_server_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with in_background(Mastodon([])) as url:
+        arguments = ["connect", "mastodon", "--check", "--set", f"url={url}", "--set", "token=x"]
+        assert cli.main(arguments) == 2
+    assert "CZUJKA_MASTODON_TOKEN" in capsys.readouterr().err
+    with in_background(Replies(refusal(503))) as url:
+        assert cli.main(["connect", "rss", "--check", "--set", f"feeds={url}"]) == 1
+    assert "answers 503" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["connect", "bluesky"], "CZUJKA_PSEUDONYM_KEY is not set"),
+        (["connect", "simulator", "--check"], "simulator is none"),
+        (["connect", "file", "a.csv", "--set", "a=b"], "file is none"),
+        (["connect", "bluesky", "--set", "url"], "expected FIELD=VALUE"),
+        (["connect", "bluesky", "posts.csv"], "takes no file"),
+    ],
+)
+def test_a_wrong_call_of_a_platform_is_explained(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CZUJKA_PSEUDONYM_KEY", raising=False)
+    assert cli.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("key")
+def test_a_library_that_is_missing_is_named_with_the_extra(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "feedparser", None)
+    monkeypatch.delitem(sys.modules, "connectors.rss", raising=False)
+    assert cli.main(["connect", "rss", "--set", "feeds=https://a.example"]) == 2
+    assert "czujka[rss]" in capsys.readouterr().err
 
 
 def test_the_simulator_can_be_written_to_a_file_with_its_truth(tmp_path: Path) -> None:

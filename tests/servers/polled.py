@@ -1,0 +1,114 @@
+"""Servers of platforms that are asked again and again."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from hashlib import sha1
+from typing import Any
+
+from tests.servers.http import HttpServer, Reply, Request, refusal
+
+
+class Feeds(HttpServer):
+    """Feeds by path, with ETags."""
+
+    def __init__(self, feeds: dict[str, str]) -> None:
+        super().__init__()
+        self.feeds = {path: text.encode() for path, text in feeds.items()}
+
+    async def reply(self, request: Request) -> Reply:
+        body = self.feeds.get(request.path)
+        if body is None:
+            return refusal(404)
+        etag = f'"{sha1(body, usedforsecurity=False).hexdigest()}"'
+        if request.headers.get("if-none-match") == etag:
+            return Reply(304, headers={"ETag": etag})
+        kind = {"Content-Type": "application/xml", "ETag": etag, "Content-Encoding": "gzip"}
+        return Reply(200, gzip.compress(body), kind)
+
+
+class HackerNews(HttpServer):
+    """Algolia's search and Firebase's changes.
+
+    Attributes:
+        limit: most hits of a query.
+    """
+
+    def __init__(self, hits: list[dict[str, Any]], items: list[dict[str, Any]], limit: int = 1_000):
+        super().__init__()
+        self.hits = list(hits)
+        self.items = list(items)
+        self.limit = limit
+
+    async def reply(self, request: Request) -> Reply:
+        if request.path == "/api/v1/search_by_date":
+            first, last = request.one("numericFilters").split(",")
+            from_s, to_s = int(first.rpartition("=")[2]), int(last.rpartition("<")[2])
+            found = [hit for hit in self.hits if from_s <= hit["created_at_i"] < to_s]
+            found.sort(key=lambda hit: -int(hit["created_at_i"]))
+            size = min(int(request.one("hitsPerPage")), self.limit)
+            return Reply.json({"hits": found[:size], "nbHits": len(found), "hitsPerPage": size})
+        if request.path == "/v0/updates.json":
+            return Reply.json({"items": [item["id"] for item in self.items], "profiles": ["ola"]})
+        if request.path.startswith("/v0/item/"):
+            number = int(request.path.rpartition("/")[2].removesuffix(".json"))
+            return Reply.json(next((i for i in self.items if i["id"] == number), None))
+        return refusal(404)
+
+
+class Wykop(HttpServer):
+    """Version 3 of the API, with tokens that run out.
+
+    Attributes:
+        listings: items by path, newest first.
+        token: what is good at the moment.
+    """
+
+    def __init__(self, listings: dict[str, list[dict[str, Any]]]) -> None:
+        super().__init__()
+        self.listings = listings
+        self.token = 0
+
+    async def reply(self, request: Request) -> Reply:
+        if request.path == "/api/v3/auth":
+            given = json.loads(request.body)["data"]
+            if given != {"key": "klucz", "secret": "sekret"}:
+                return refusal(403)
+            self.token += 1
+            return Reply.json({"data": {"token": f"token-{self.token}"}})
+        if request.headers.get("authorization") != f"Bearer token-{self.token}":
+            return refusal(401)
+        listing = self.listings.get(request.path.removeprefix("/api/v3"))
+        if listing is None:
+            return refusal(404)
+        start = (int(request.one("page")) - 1) * int(request.one("limit"))
+        page = listing[start : start + int(request.one("limit"))]
+        return Reply.json({"data": page, "pagination": {"per_page": 50, "total": len(listing)}})
+
+
+class YouTube(HttpServer):
+    """Comment threads of channels.
+
+    Attributes:
+        threads: by channel, newest first.
+    """
+
+    def __init__(self, threads: dict[str, list[dict[str, Any]]], page: int = 2) -> None:
+        super().__init__()
+        self.threads = threads
+        self.page = page
+
+    async def reply(self, request: Request) -> Reply:
+        if request.headers.get("x-goog-api-key") != "klucz":
+            reason = {"error": {"code": 400, "message": "API key not valid."}}
+            return Reply.json(reason, 400)
+        threads = self.threads.get(request.one("allThreadsRelatedToChannelId"))
+        if threads is None:
+            reason = {"error": {"errors": [{"reason": "channelNotFound"}], "code": 404}}
+            return Reply.json(reason, 404)
+        start = int(request.one("pageToken", "0"))
+        content: dict[str, Any] = {"items": threads[start : start + self.page]}
+        if start + self.page < len(threads):
+            content["nextPageToken"] = str(start + self.page)
+        return Reply.json(content)
