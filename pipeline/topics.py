@@ -100,7 +100,7 @@ def expected_topics(settings: Settings) -> tuple[Topic, ...]:
             cleanup="delete",
             retention_ms=30 * _DAY_MS,
             written_by="watch",
-            read_by="console, report, downstream",
+            read_by="exporter, console, report, downstream",
         ),
         # Revisions of alerts; the last one of each stays 90 days. One partition: they are few, and
         # readers see them in one order.
