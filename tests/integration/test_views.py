@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -23,6 +24,8 @@ from tests.support.kafka import Kafka
 from tests.unit.pipeline.alert_samples import crisis_alert, series_point
 
 WITHIN_S = 30.0
+STARTER = ThreadPoolExecutor(1)
+"""A thread that lives on: a child dies with the thread that started it (`pipeline.child`)."""
 
 Serve = Callable[[Settings, str, int, asyncio.Event], Awaitable[None]]
 
@@ -169,7 +172,6 @@ async def test_a_broker_that_comes_back_is_read_on(
         await until(client, "/metrics", 'transition="firing"} 1.0')
         restartable_kafka.kill()
         await until(client, "/metrics", "czujka_feed_connected 0.0")
-        # In this thread: a child dies with the thread that started it (pipeline.child).
-        restartable_kafka.start()
+        await asyncio.get_running_loop().run_in_executor(STARTER, restartable_kafka.start)
         await send(settings, crisis_alert(1, "resolved"))
         await until(client, "/metrics", 'transition="resolved"} 1.0', "czujka_feed_connected 1.0")
