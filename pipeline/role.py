@@ -73,3 +73,11 @@ class Pulse:
         while True:
             self._last_s = time.monotonic()
             await asyncio.sleep(self._limit_s / 30)
+
+    async def accompany(self, work: Awaitable[None]) -> None:
+        """Beats while a work runs; raises what it raises."""
+        beats = asyncio.create_task(self.run())
+        try:
+            await work
+        finally:
+            beats.cancel()

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
+STALLED_AFTER_S = 60.0
+"""Without a turn of the event loop for so long, ``/healthz`` says that the process is stuck."""
+
 HELP = "score posts: match brands, judge sentiment, tally by minute"
 
 EPILOG = """\
@@ -32,13 +35,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from models.sentiment import load_scorer
     from pipeline.assembly import make_brands, read_watchlist
     from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
-    from pipeline.role import run_role
+    from pipeline.role import Pulse, run_role
     from pipeline.score import ScoreStage
 
     watchlist = read_watchlist(settings)
     stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
+    pulse = Pulse(STALLED_AFTER_S)
     if settings.metrics_port:
         serve_metrics(
-            settings.host, settings.metrics_port, registry=REGISTRY, ready=lambda: stage.ready
+            settings.host,
+            settings.metrics_port,
+            registry=REGISTRY,
+            healthy=pulse.beats,
+            ready=lambda: stage.ready,
         )
-    return run_role(stage.run)
+    return run_role(lambda stop: pulse.accompany(stage.run(stop)))

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
+STALLED_AFTER_S = 60.0
+"""Without a turn of the event loop for so long, ``/healthz`` says that the process is stuck."""
+
 HELP = "watch brands: close minutes, run the detectors, raise alerts (Faust)"
 
 EPILOG = """\
@@ -32,6 +35,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from models.sentiment import load_scorer
     from pipeline.assembly import read_watchlist, watch_factory
     from pipeline.metrics import REGISTRY, WatchMetrics, serve_metrics
+    from pipeline.role import Pulse
     from pipeline.topics import refuse_unfit_topics
     from pipeline.watch.app import is_ready, make_app, run_app
 
@@ -39,8 +43,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     refuse_unfit_topics(settings, ("tallies", "series", "alerts", "dead-letters"))
     factory = watch_factory(watchlist, settings, load_scorer().version)
     app = make_app(settings, factory, WatchMetrics())
+    pulse = Pulse(STALLED_AFTER_S)
+    app.task(pulse.run)  # begins when the tables are recovered; until then nobody asks for life
     if settings.metrics_port:
         serve_metrics(
-            settings.host, settings.metrics_port, registry=REGISTRY, ready=lambda: is_ready(app)
+            settings.host,
+            settings.metrics_port,
+            registry=REGISTRY,
+            healthy=pulse.beats,
+            ready=lambda: is_ready(app),
         )
     return run_app(app, settings)

@@ -261,8 +261,7 @@ def test_pods_find_their_watchlist_and_state_where_the_settings_say(overlay: str
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         if container["name"] in ("score", "watch"):
             assert str(settings.watchlist.parent) in mounts
-        if container["name"] in ("watch", "connect"):
-            assert str(settings.state_dir) in mounts
+        assert str(settings.state_dir) in mounts
         ports = {port["containerPort"] for port in container.get("ports", [])}
         assert not ports or settings.metrics_port in ports
 

@@ -47,3 +47,17 @@ def test_a_signal_ends_a_role_in_order(number: signal.Signals) -> None:
 async def test_a_pulse_beats_while_the_loop_turns() -> None:
     assert Pulse(limit_s=60).beats()
     assert not Pulse(limit_s=0).beats()
+
+
+async def test_a_pulse_beats_as_long_as_the_work_that_it_accompanies() -> None:
+    pulse, beats = Pulse(limit_s=0.3), list[bool]()
+
+    async def work() -> None:
+        for _ in range(50):
+            await asyncio.sleep(0.02)
+            beats.append(pulse.beats())
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        await pulse.accompany(work())
+    assert all(beats)
