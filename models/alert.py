@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
+from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
 
 ALERT_VERSION = 1
@@ -100,6 +101,14 @@ class Organic(_Part):
     )
 
 
+class ProbableCause(_Part):
+    """What the story seems to be about."""
+
+    cause: Cause
+    share: FiniteFloat = Field(ge=0, le=1, description="Of negative posts with a sign of it.")
+    reasons: tuple[str, ...] = Field(default=(), description="Words that spoke for it.")
+
+
 class Voice(_Part):
     """Somebody who shaped the story, as a pseudonym."""
 
@@ -161,6 +170,7 @@ class CrisisAlert(_Part):
         default=None, description="The earliest negative post since the onset that was kept."
     )
     terms: tuple[Term, ...] = Field(default=(), description="What rose, the surest first.")
+    cause: ProbableCause | None = None
     organic: Organic | None = None
     voices: tuple[Voice, ...] = ()
     step: Step | None = None

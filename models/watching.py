@@ -16,6 +16,7 @@ from models.alert import (
     Expected,
     Observed,
     Organic,
+    ProbableCause,
     Step,
     Term,
     alert_id,
@@ -23,6 +24,7 @@ from models.alert import (
     status_of,
 )
 from models.buckets import ClosedBucket
+from models.causes import ANGRY_TONE_MILLI, guess_cause
 from models.detection.base import (
     BUCKET_MS,
     Bank,
@@ -316,6 +318,13 @@ class BrandWatch:
     def _background_of(self, brand: str) -> Background:
         return self._backgrounds.get(self._row[brand], Background())
 
+    def _cause(self, brand: str, sample: Sequence[SampleRow]) -> ProbableCause | None:
+        angry = [row.text for row in sample if row.tone_milli <= ANGRY_TONE_MILLI]
+        if not angry:
+            return None
+        guess = guess_cause(angry, self._background_of(brand))
+        return ProbableCause(cause=guess.cause, share=guess.share, reasons=guess.reasons)
+
     def _learn(self, row: int, tallies: Sequence[Tally]) -> None:
         """Takes posts of an hour ago for usual ones, unless something was going on."""
         if any((row, kind) in self._lives for kind in Kind):
@@ -411,6 +420,7 @@ class BrandWatch:
                 )
                 for rising in rising_terms(life.sample, self._background_of(brand.id))
             ),
+            cause=self._cause(brand.id, life.sample),
             organic=_organic(story, life.sample),
             voices=tuple(voices_of(story.exhibits, life.sample)),
             step=None if self._plan is None else self._plan.step(brand.id, t.kind, t.severity),

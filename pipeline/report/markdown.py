@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.console.views import Share, safe_link
 from pipeline.console.wording import (
+    CAUSES,
     KINDS,
     NOTHING,
     SEVERITIES,
@@ -55,6 +56,12 @@ def _lines(account: Account) -> Iterator[str]:
     yield from _figures(account)
     yield from _section("Platforms", ["Platform", "Mentions", "Share"], _shares(account.platforms))
     yield from _section("Languages", ["Language", "Mentions", "Share"], _shares(account.languages))
+    cause = account.alert.cause
+    if cause is not None:
+        words = ", ".join(escaped(reason) for reason in cause.reasons)
+        told = f": {percentage(cause.share)} of negative posts speak of it ({words})" * bool(words)
+        yield f"Probable cause: **{CAUSES[cause.cause].lower()}**{told}."
+        yield ""
     terms = [
         [term.term, percentage(term.share), percentage(term.usual_share)]
         for term in account.alert.terms
