@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log, sqrt
 
 import msgspec
@@ -30,6 +31,8 @@ MEMORY_POSTS = 2_000.0
 """Older posts fade, so that the background is that of so many posts at most."""
 PAIR_SHARE = 0.7
 LEAST_STEM_CHARS = 4
+LEARNT_PER_MINUTE = 2
+"""Posts of a usual minute that are learnt; more would cost time and teach little."""
 
 _NO_WORDS = re.compile(r"https?://\S+|[@#]\w+|&\w+;")
 _WORD = re.compile(r"[^\W\d_]{3,24}")
@@ -112,16 +115,22 @@ def forms_of(text: str) -> dict[str, str]:
     before: tuple[str, str] | None = None
     end = -1
     for match in _WORD.finditer(lowered):
-        folded = fold(match[0]).text
-        if folded in _STOPWORDS:
+        root = _root(match[0])
+        if root is None:
             before = None
             continue
-        root = stem(folded)
         found.setdefault(root, match[0])
         if before is not None and lowered[end : match.start()].isspace():
             found.setdefault(f"{before[0]} {root}", f"{before[1]} {match[0]}")
         before, end = (root, match[0]), match.end()
     return found
+
+
+@lru_cache(maxsize=50_000)
+def _root(word: str) -> str | None:
+    """Stem of a lower-case word; None for a function word."""
+    folded = fold(word).text
+    return None if folded in _STOPWORDS else stem(folded)
 
 
 def stems_of(text: str) -> set[str]:

@@ -37,7 +37,7 @@ from models.detection.base import (
     Transition,
 )
 from models.evidence import fold_exhibits, spread
-from models.rising import Background, rising_terms
+from models.rising import LEARNT_PER_MINUTE, Background, rising_terms
 from models.rolling import RollingFigures
 from models.sample import MAX_STORY, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
@@ -331,7 +331,7 @@ class BrandWatch:
             return
         background = self._backgrounds.setdefault(row, Background())
         for tally in tallies:
-            background.learn(tally.sample)
+            background.learn(tally.sample[:LEARNT_PER_MINUTE])
 
     def _revise(self, transition: Transition, closed: ClosedBucket) -> CrisisAlert:
         brand = self._brands[transition.row]
