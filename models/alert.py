@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
+from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
 
 ALERT_VERSION = 1
@@ -76,6 +77,47 @@ class Exhibit(_Part):
     language: str | None = None
     url: str | None = None
     p_negative: float = Field(ge=0, le=1)
+    alike: int = Field(
+        default=1, ge=1, description="Posts that say nearly the same, with it; estimated."
+    )
+
+
+class Term(_Part):
+    """A word, or two, that rose against the brand's usual posts."""
+
+    term: str
+    z: FiniteFloat = Field(description="Standard deviations above the background, in log-odds.")
+    share: FiniteFloat = Field(ge=0, le=1, description="Of the story's posts that hold it.")
+    usual_share: FiniteFloat = Field(ge=0, le=1, description="Of usual posts that do.")
+
+
+class Organic(_Part):
+    """How a story is spread over posts and authors: a mark, never an accusation."""
+
+    copies: FiniteFloat = Field(ge=0, le=1, description="Share of near-duplicates.")
+    authors: FiniteFloat = Field(ge=0, le=1, description="Distinct authors over mentions.")
+    entropy: FiniteFloat | None = Field(
+        default=None, ge=0, le=1, description="Of the authors; 1: nobody stands out."
+    )
+
+
+class ProbableCause(_Part):
+    """What the story seems to be about."""
+
+    cause: Cause
+    share: FiniteFloat = Field(ge=0, le=1, description="Of negative posts with a sign of it.")
+    reasons: tuple[str, ...] = Field(default=(), description="Words that spoke for it.")
+
+
+class Voice(_Part):
+    """Somebody who shaped the story, as a pseudonym."""
+
+    author: str
+    role: Literal["loudest", "calming"] = Field(
+        description="`loudest`: brought most reach to the negative side; `calming`: to the other."
+    )
+    reach: int = Field(ge=0)
+    tone: FiniteFloat = Field(ge=-1, le=1, description="P(positive) - P(negative), mean.")
 
 
 class EscalationStep(_Part):
@@ -124,6 +166,13 @@ class CrisisAlert(_Part):
     platforms: dict[str, int] = Field(default_factory=dict, description="Mentions by platform.")
     languages: dict[str, int] = Field(default_factory=dict, description="Mentions by language.")
     exhibits: tuple[Exhibit, ...] = ()
+    first_post: Exhibit | None = Field(
+        default=None, description="The earliest negative post since the onset that was kept."
+    )
+    terms: tuple[Term, ...] = Field(default=(), description="What rose, the surest first.")
+    cause: ProbableCause | None = None
+    organic: Organic | None = None
+    voices: tuple[Voice, ...] = ()
     step: Step | None = None
     pipeline_sent_ms: int = Field(
         default=0,

@@ -21,12 +21,14 @@ import numpy.typing as npt
 from models.decoding import Bad, HeartbeatRow, PostRow, decode
 from models.detection.base import BUCKET_MS
 from models.matching import Matcher
+from models.sample import MAX_SAMPLED, MAX_SAMPLED_CHARS, SampleRow, smallest
 from models.sentiment.base import NEGATIVE, POSITIVE, Scorer
 from models.sentiment.bins import NEGATIVE_FROM, bin_of
 from models.tally import (
     FRAME_VERSION,
     MAX_EXHIBIT_CHARS,
     MAX_EXHIBITS,
+    MAX_FIRST,
     SKETCH_SIZE,
     Close,
     Entry,
@@ -36,6 +38,7 @@ from models.tally import (
     Sketch,
     Tally,
     best_exhibits,
+    earliest,
     erase,
 )
 from models.watermark import Watermark
@@ -336,6 +339,7 @@ class PartitionScorer:
         positive_milli = np.rint(scores[:, POSITIVE].astype(np.float64) * 1000).astype(np.int64)
         bins = bin_of(scores[:, NEGATIVE])
         authors = _mix(np.array([_author_crc(mentions.posts[i], mentions.keys[i]) for i in posts]))
+        hashes = _mix(np.array([zlib.crc32(mentions.keys[i].encode()) for i in posts]))
         for at, i in enumerate(posts):
             row = mentions.posts[i]
             fingerprint = _fingerprint(row.text)
@@ -356,6 +360,13 @@ class PartitionScorer:
                     int(positive_milli[at]),
                     int(authors[at]),
                     fingerprint,
+                )
+                _consider_sample(
+                    cell.tally,
+                    row,
+                    mentions.keys[i],
+                    int(hashes[at]),
+                    int(positive_milli[at] - negative_milli[at]),
                 )
 
 
@@ -411,8 +422,10 @@ def _insert(sketch: Sketch, value: int) -> None:
 def _consider_exhibit(tally: Tally, row: PostRow, key: str, negative_milli: int) -> None:
     """Ranks by negativity x (1 + log2 of reach): a loud voice counts, but does not drown all."""
     rank = negative_milli * (1 + (row.reach + 1).bit_length())
-    rows = tally.exhibits
-    if len(rows) == MAX_EXHIBITS and rank < rows[-1].rank:
+    rows, first = tally.exhibits, tally.first
+    is_best = len(rows) < MAX_EXHIBITS or rank >= rows[-1].rank
+    is_first = len(first) < MAX_FIRST or row.created_ms <= first[-1].created_ms
+    if not is_best and not is_first:
         return
     exhibit = ExhibitRow(
         rank=rank,
@@ -426,7 +439,26 @@ def _consider_exhibit(tally: Tally, row: PostRow, key: str, negative_milli: int)
         url=row.url,
         p_negative_milli=negative_milli,
     )
-    tally.exhibits = best_exhibits([*rows, exhibit])
+    if is_best:
+        tally.exhibits = best_exhibits([*rows, exhibit])
+    if is_first:
+        tally.first = earliest([*first, exhibit])
+
+
+def _consider_sample(tally: Tally, row: PostRow, key: str, hashed: int, tone_milli: int) -> None:
+    sample = tally.sample
+    if len(sample) == MAX_SAMPLED and hashed > sample[-1].hash:
+        return
+    sampled = SampleRow(
+        hash=hashed,
+        post=key,
+        created_ms=row.created_ms,
+        author=row.author or "",
+        reach=row.reach,
+        tone_milli=tone_milli,
+        text=row.text[:MAX_SAMPLED_CHARS],
+    )
+    tally.sample = smallest([*sample, sampled])
 
 
 def _identity(key: bytes | None, row: PostRow) -> bytes:

@@ -13,12 +13,14 @@ from collections.abc import Collection
 
 import msgspec
 
+from models.sample import SampleRow, smallest
 from models.sentiment.bins import N_BINS
 
 FRAME_VERSION = 1
 SKETCH_SIZE = 64
 """Distinct counts are exact up to this many, then within about 12 % (one standard error)."""
 MAX_EXHIBITS = 6
+MAX_FIRST = 2
 MAX_EXHIBIT_CHARS = 500
 
 Sketch = list[int]
@@ -78,6 +80,8 @@ class Tally(msgspec.Struct, array_like=True):
     platforms: dict[str, int] = msgspec.field(default_factory=dict)
     languages: dict[str, int] = msgspec.field(default_factory=dict)
     exhibits: list[ExhibitRow] = msgspec.field(default_factory=list)
+    first: list[ExhibitRow] = msgspec.field(default_factory=list)  # earliest negative ones
+    sample: list[SampleRow] = msgspec.field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Adds another tally of the same brand and bucket, of other posts."""
@@ -99,6 +103,8 @@ class Tally(msgspec.Struct, array_like=True):
         for name, count in other.languages.items():
             self.languages[name] = self.languages.get(name, 0) + count
         self.exhibits = best_exhibits(self.exhibits + other.exhibits)
+        self.first = earliest(self.first + other.first)
+        self.sample = smallest(self.sample + other.sample)
 
     def copy(self) -> Tally:
         """An independent copy."""
@@ -217,14 +223,25 @@ def best_exhibits(rows: list[ExhibitRow], most: int = MAX_EXHIBITS) -> list[Exhi
     return sorted(unique.values(), key=lambda row: row.order)[:most]
 
 
+def earliest(rows: list[ExhibitRow], most: int = MAX_FIRST) -> list[ExhibitRow]:
+    """The earliest rows, one a post; ties fall as in `ExhibitRow.order`."""
+    unique = {row.post: row for row in sorted(rows, key=lambda row: row.order, reverse=True)}
+    return sorted(unique.values(), key=lambda row: (row.created_ms, row.order))[:most]
+
+
 def erase(tally: Tally, erased: Collection[Erasure]) -> bool:
-    """Takes exhibits away; returns whether there were any to take."""
+    """Takes texts of posts away; returns whether there were any to take."""
     posts = {erasure.post for erasure in erased if erasure.post}
     authors = {erasure.author for erasure in erased if erasure.author}
-    kept = [row for row in tally.exhibits if row.post not in posts and row.author not in authors]
-    fewer = len(kept) < len(tally.exhibits)
-    tally.exhibits = kept
-    return fewer
+
+    def stays(row: ExhibitRow | SampleRow) -> bool:
+        return row.post not in posts and row.author not in authors
+
+    before = len(tally.exhibits) + len(tally.first) + len(tally.sample)
+    tally.exhibits = [row for row in tally.exhibits if stays(row)]
+    tally.first = [row for row in tally.first if stays(row)]
+    tally.sample = [row for row in tally.sample if stays(row)]
+    return len(tally.exhibits) + len(tally.first) + len(tally.sample) < before
 
 
 def split_frame(frame: Frame, max_bytes: int) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,12 +15,16 @@ from models.alert import (
     Exhibit,
     Expected,
     Observed,
+    Organic,
+    ProbableCause,
     Step,
+    Term,
     alert_id,
     from_ms,
     status_of,
 )
 from models.buckets import ClosedBucket
+from models.causes import ANGRY_TONE_MILLI, guess_cause
 from models.detection.base import (
     BUCKET_MS,
     Bank,
@@ -32,10 +36,14 @@ from models.detection.base import (
     Severity,
     Transition,
 )
+from models.evidence import fold_exhibits, spread
+from models.rising import LEARNT_PER_MINUTE, Background, rising_terms
 from models.rolling import RollingFigures
+from models.sample import MAX_STORY, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint
-from models.tally import Erasure, Tally, best_exhibits, distinct, erase
+from models.tally import Erasure, ExhibitRow, Tally, best_exhibits, distinct, erase
+from models.voices import voices_of
 
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
@@ -70,6 +78,7 @@ class _Life(msgspec.Struct, array_like=True):
     onset_ms: int
     story: Tally  # what has been gathered since the onset
     last: bytes  # the last revision, as JSON
+    sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -82,6 +91,7 @@ class _State(msgspec.Struct, array_like=True):
     recent: dict[str, list[tuple[int, Tally]]]
     lives: dict[str, dict[str, _Life]]  # by brand, by kind
     ended: dict[str, dict[str, int]] = {}  # when the last life ended; by brand, by kind
+    backgrounds: dict[str, Background] = msgspec.field(default_factory=dict)
 
 
 _state_decoder = msgspec.msgpack.Decoder(_State)
@@ -129,6 +139,7 @@ class BrandWatch:
         self._recent: dict[int, list[tuple[int, Tally]]] = {}
         self._lives: dict[tuple[int, Kind], _Life] = {}
         self._ended_ms: dict[tuple[int, Kind], int] = {}
+        self._backgrounds: dict[int, Background] = {}
         self.folded: int | None = None
         self.unknown_brands: set[str] = set()
         """Brands that score knows and this watchlist does not: the two are out of step."""
@@ -160,16 +171,25 @@ class BrandWatch:
         revisions = []
         for (row, kind), life in sorted(self._lives.items()):
             erase(life.story, erased)
-            posts = {erasure.post for erasure in erased}
-            authors = {erasure.author for erasure in erased}
+            posts = {erasure.post for erasure in erased if erasure.post}
+            authors = {erasure.author for erasure in erased if erasure.author}
+            life.sample = [
+                r for r in life.sample if r.post not in posts and r.author not in authors
+            ]
             alert = CrisisAlert.model_validate_json(life.last)
             kept = tuple(
                 e for e in alert.exhibits if e.post not in posts and e.author not in authors
             )
-            if len(kept) < len(alert.exhibits):
+            first, voices = alert.first_post, alert.voices
+            if first is not None and (first.post in posts or first.author in authors):
+                first = None
+            voices = tuple(voice for voice in voices if voice.author not in authors)
+            if (kept, first, voices) != (alert.exhibits, alert.first_post, alert.voices):
                 life.revision += 1
                 update = {
                     "exhibits": kept,
+                    "first_post": first,
+                    "voices": voices,
                     "revision": life.revision,
                     "reason": "A post shown as evidence was deleted or edited by its author.",
                 }
@@ -197,6 +217,7 @@ class BrandWatch:
             recent={names[row]: self._recent[row] for row in sorted(self._recent)},
             lives=lives,
             ended=ended,
+            backgrounds={names[row]: self._backgrounds[row] for row in sorted(self._backgrounds)},
         )
         return msgspec.msgpack.encode(state)
 
@@ -221,6 +242,9 @@ class BrandWatch:
             if name in self._row:
                 self._rolling.load(self._row[name], rolling[old_row])
         self._recent = {self._row[n]: r for n, r in state.recent.items() if n in self._row}
+        self._backgrounds = {
+            self._row[n]: b for n, b in state.backgrounds.items() if n in self._row
+        }
         self._lives = {
             (self._row[name], Kind(kind)): life
             for name, kinds in state.lives.items()
@@ -283,11 +307,31 @@ class BrandWatch:
             entries = self._recent.setdefault(row, [])
             entries.append((bucket, tally))
             if entries[0][0] <= bucket - RECENT_BUCKETS:
+                self._learn(row, [t for b, t in entries if b <= bucket - RECENT_BUCKETS])
                 self._recent[row] = [e for e in entries if e[0] > bucket - RECENT_BUCKETS]
             for kind in Kind:
                 life = self._lives.get((row, kind))
                 if life is not None:
                     life.story.add(tally)
+                    life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+
+    def _background_of(self, brand: str) -> Background:
+        return self._backgrounds.get(self._row[brand], Background())
+
+    def _cause(self, brand: str, sample: Sequence[SampleRow]) -> ProbableCause | None:
+        angry = [row.text for row in sample if row.tone_milli <= ANGRY_TONE_MILLI]
+        if not angry:
+            return None
+        guess = guess_cause(angry, self._background_of(brand))
+        return ProbableCause(cause=guess.cause, share=guess.share, reasons=guess.reasons)
+
+    def _learn(self, row: int, tallies: Sequence[Tally]) -> None:
+        """Takes posts of an hour ago for usual ones, unless something was going on."""
+        if any((row, kind) in self._lives for kind in Kind):
+            return
+        background = self._backgrounds.setdefault(row, Background())
+        for tally in tallies:
+            background.learn(tally.sample[:LEARNT_PER_MINUTE])
 
     def _revise(self, transition: Transition, closed: ClosedBucket) -> CrisisAlert:
         brand = self._brands[transition.row]
@@ -297,11 +341,13 @@ class BrandWatch:
             transition = _not_before(transition, self._ended_ms[place])
         if life is None:
             story = Tally()
+            sample: list[SampleRow] = []
             for bucket, tally in self._recent.get(transition.row, []):
                 if bucket * BUCKET_MS >= transition.onset_ms:
                     story.add(tally)
+                    sample = smallest(sample + tally.sample, MAX_STORY)
             identity = alert_id(brand.id, transition.kind, transition.onset_ms)
-            life = _Life(identity, -1, transition.onset_ms, story, b"")
+            life = _Life(identity, -1, transition.onset_ms, story, b"", sample)
             self._lives[place] = life
         life.revision += 1
         alert = self._make_alert(brand, life, transition, closed)
@@ -361,7 +407,22 @@ class BrandWatch:
             coverage=closed.coverage,
             platforms=dict(sorted(story.platforms.items())),
             languages=dict(sorted(story.languages.items())),
-            exhibits=tuple(_exhibits(story)),
+            exhibits=tuple(
+                _exhibit(folded.row, folded.alike)
+                for folded in fold_exhibits(
+                    best_exhibits(story.exhibits), life.sample, story.mentions
+                )
+            ),
+            first_post=_exhibit(story.first[0]) if story.first else None,
+            terms=tuple(
+                Term(
+                    term=rising.term, z=rising.z, share=rising.share, usual_share=rising.usual_share
+                )
+                for rising in rising_terms(life.sample, self._background_of(brand.id))
+            ),
+            cause=self._cause(brand.id, life.sample),
+            organic=_organic(story, life.sample),
+            voices=tuple(voices_of(story.exhibits, life.sample)),
             step=None if self._plan is None else self._plan.step(brand.id, t.kind, t.severity),
             pipeline_sent_ms=closed.sent_ms,
         )
@@ -418,19 +479,26 @@ def _sentiment(tally: Tally) -> float | None:
     return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
 
 
-def _exhibits(story: Tally) -> Iterator[Exhibit]:
-    for row in best_exhibits(story.exhibits):
-        yield Exhibit(
-            post=row.post,
-            created_at=from_ms(row.created_ms),
-            platform=row.platform,
-            author=row.author,
-            reach=row.reach,
-            text=row.text,
-            language=row.language,
-            url=row.url,
-            p_negative=row.p_negative_milli / 1000,
-        )
+def _exhibit(row: ExhibitRow, alike: int = 1) -> Exhibit:
+    return Exhibit(
+        post=row.post,
+        created_at=from_ms(row.created_ms),
+        platform=row.platform,
+        author=row.author,
+        reach=row.reach,
+        text=row.text,
+        language=row.language,
+        url=row.url,
+        p_negative=row.p_negative_milli / 1000,
+        alike=alike,
+    )
+
+
+def _organic(story: Tally, sample: Sequence[SampleRow]) -> Organic | None:
+    if not story.mentions:
+        return None
+    found = spread(story.copies, story.mentions, distinct(story.authors), sample)
+    return Organic(copies=found.copies, authors=found.authors, entropy=found.entropy)
 
 
 _WHAT = {

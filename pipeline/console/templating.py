@@ -45,6 +45,7 @@ def make_environment(folder: Path) -> Environment:
         "BRAND_STATES",
         "CAUSES",
         "ANSWERS",
+        "VOICES",
     )
     environment.globals.update({name: getattr(wording, name) for name in words})
     environment.globals["session"] = None

@@ -74,6 +74,10 @@ ANSWERS: Final[Mapping[Answer, str]] = {
     Answer.WRONG_CAUSE: N_("corrected the cause:"),
     Answer.NOT_NEGATIVE: N_("said that a post is not negative"),
 }
+VOICES: Final[Mapping[str, str]] = {
+    "loudest": N_("Loud against us"),
+    "calming": N_("Calming"),
+}
 
 NOTHING: Final = "–"
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.console.views import Share, safe_link
 from pipeline.console.wording import (
+    CAUSES,
     KINDS,
     NOTHING,
     SEVERITIES,
+    VOICES,
     figure,
     moment,
     percentage,
@@ -54,7 +56,19 @@ def _lines(account: Account) -> Iterator[str]:
     yield from _figures(account)
     yield from _section("Platforms", ["Platform", "Mentions", "Share"], _shares(account.platforms))
     yield from _section("Languages", ["Language", "Mentions", "Share"], _shares(account.languages))
+    cause = account.alert.cause
+    if cause is not None:
+        words = ", ".join(escaped(reason) for reason in cause.reasons)
+        told = f": {percentage(cause.share)} of negative posts speak of it ({words})" * bool(words)
+        yield f"Probable cause: **{CAUSES[cause.cause].lower()}**{told}."
+        yield ""
+    terms = [
+        [term.term, percentage(term.share), percentage(term.usual_share)]
+        for term in account.alert.terms
+    ]
+    yield from _section("Terms that rose", ["Term", "In the story", "Usually"], terms)
     yield from _exhibits(account)
+    yield from _who(account)
     yield from _plan(account)
     if account.measures is not None:
         moods = [[mood.name, signed(mood.sentiment)] for mood in account.measures.moods]
@@ -107,11 +121,32 @@ def _shares(shares: Iterable[Share]) -> Iterator[Sequence[str]]:
         yield share.name, figure(share.count), percentage(share.share)
 
 
+def _who(account: Account) -> Iterator[str]:
+    organic = account.alert.organic
+    voices = [
+        [VOICES[voice.role], voice.author, figure(voice.reach), signed(voice.tone)]
+        for voice in account.alert.voices
+    ]
+    yield from _section("Voices", ["Role", "Author", "Reach", "Tone"], voices)
+    if organic is not None:
+        yield (
+            f"Near-duplicates {percentage(organic.copies)}, authors per mention "
+            f"{figure(organic.authors)}, spread over authors {percentage(organic.entropy)}."
+        )
+        yield ""
+
+
 def _exhibits(account: Account) -> Iterator[str]:
     if not account.alert.exhibits:
         return
     yield "## What people wrote"
     yield ""
+    first = account.alert.first_post
+    if first is not None:
+        yield f"> {escaped(first.text) or '(no text)'}"
+        yield ">"
+        yield f"> the first one kept · {escaped(first.platform)} · {moment(first.created_at)}"
+        yield ""
     for exhibit in account.alert.exhibits:
         yield f"> {escaped(exhibit.text) or '(no text)'}"
         yield ">"
@@ -119,7 +154,8 @@ def _exhibits(account: Account) -> Iterator[str]:
         link = f" · [original](<{_address(origin)}>)" if origin else ""
         yield (
             f"> {escaped(exhibit.platform)} · {moment(exhibit.created_at)} · reach "
-            f"{figure(exhibit.reach)} · negative {percentage(exhibit.p_negative)}{link}"
+            f"{figure(exhibit.reach)} · negative {percentage(exhibit.p_negative)}"
+            f"{f' · about {exhibit.alike} alike' if exhibit.alike > 1 else ''}{link}"
         )
         yield ""
 

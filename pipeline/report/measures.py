@@ -170,7 +170,7 @@ def measure(alert: CrisisAlert, minutes: Minutes) -> Measures | None:
     end = min(alert.resolved_at or known_end, known_end)
     counts_negative = alert.kind in (Kind.SURGE_NEGATIVE, Kind.MOOD)
     counted = minutes.negative if counts_negative else minutes.mentions
-    usual = minutes.expected * minutes.usual_share if counts_negative else minutes.expected
+    usual = _usual(alert, minutes, counts_negative)
     story = minutes.slice(onset, end)
     if not minutes.seen[story].any():
         return None
@@ -192,6 +192,20 @@ def measure(alert: CrisisAlert, minutes: Minutes) -> Measures | None:
         moods=_moods(alert, minutes, end, known_end),
         least_coverage=float(minutes.coverage[story][minutes.seen[story]].min()),
     )
+
+
+def _usual(alert: CrisisAlert, minutes: Minutes, counts_negative: bool) -> Floats:
+    """What a minute usually brings.
+
+    From the onset on it is the rate that the alert itself took for usual, frozen when it began: the
+    running expectation learns the crisis, and by its end takes it for the usual state of affairs.
+    """
+    usual = minutes.expected * minutes.usual_share if counts_negative else minutes.expected.copy()
+    if alert.observed.minutes:
+        frozen = alert.expected.negative if counts_negative else alert.expected.mentions
+        begin = minutes.slice(alert.onset, alert.onset).start
+        usual[begin:] = frozen / alert.observed.minutes
+    return usual
 
 
 def rolling_sum(values: Floats, window: int) -> Floats:

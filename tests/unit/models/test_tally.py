@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.sample import SampleRow, smallest
 from models.sentiment.bins import N_BINS
 from models.tally import (
     FRAME_VERSION,
@@ -25,6 +26,7 @@ from models.tally import (
     best_exhibits,
     decode_frame,
     distinct,
+    earliest,
     encode_frame,
     union,
 )
@@ -51,6 +53,18 @@ rows = st.builds(
     url=st.sampled_from([None, "u"]),
     p_negative_milli=st.integers(0, 2),
 )
+sampled = st.integers(0, 8).flatmap(
+    lambda i: st.builds(
+        SampleRow,
+        hash=st.just(i * 7919 % 11),
+        post=st.just(f"x:{i}"),
+        created_ms=st.integers(0, 1),
+        author=st.sampled_from(["", "a"]),
+        reach=counts,
+        tone_milli=st.integers(-1, 1),
+        text=st.sampled_from(["", "one"]),
+    )
+)
 tallies = st.builds(
     Tally,
     mentions=counts,
@@ -67,6 +81,8 @@ tallies = st.builds(
     platforms=shares,
     languages=shares,
     exhibits=st.lists(rows, max_size=9).map(best_exhibits),
+    first=st.lists(rows, max_size=4).map(earliest),
+    sample=st.lists(sampled, max_size=15).map(smallest),
 )
 
 

@@ -77,6 +77,10 @@ def evil_alert() -> CrisisAlert:
         evidence=evidence | {"baseline": {EVIL: 1}, "sentiment_model": EVIL},
         platforms={EVIL: 1},
         languages={EVIL: 1},
+        first_post=exhibit,
+        cause={"cause": "outage", "share": 0.5, "reasons": [EVIL]},
+        terms=[{"term": EVIL, "z": 3, "share": 0.4, "usual_share": 0.01}],
+        voices=[{"author": EVIL, "role": "calming", "reach": 9, "tone": 0.5}],
     )
 
 

@@ -59,6 +59,13 @@ def revision(number: int, phase: Phase, decided_min: int, **changes: Any) -> Cri
         "platforms": {"bluesky": 30, "mastodon": 10},
         "languages": {"pl": 30, "de": 10},
         "step": STEP,
+        "expected": {
+            "mentions": 42,
+            "low": 25,
+            "high": 66,
+            "negative": 12,
+            "negative_share": 0.25,
+        },
     }
     return crisis_alert(number, status, **(values | changes))
 

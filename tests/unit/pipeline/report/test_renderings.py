@@ -51,6 +51,11 @@ def evil() -> Account:
         step=step,
         platforms={EVIL: 3},
         languages={EVIL: 3},
+        first_post=exhibit,
+        cause={"cause": "outage", "share": 0.5, "reasons": [EVIL]},
+        terms=[{"term": EVIL, "z": 3, "share": 0.4, "usual_share": 0.01}],
+        organic={"copies": 0.1, "authors": 0.9, "entropy": 0.9},
+        voices=[{"author": EVIL, "role": "loudest", "reach": 9, "tone": -0.5}],
     )
     said = answer(Answer.ACKNOWLEDGE, 40, by="<b>*me*</b>", note=EVIL)
     gathered.take_answer(said.key(), said)

@@ -1,0 +1,152 @@
+"""A person walks through the console in a real browser: overview, alert, answers, report."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+
+from models.feedback import Answer, Feedback
+from pipeline.console.app import create_app
+from pipeline.console.changes import Changes
+from pipeline.console.desk import Desk
+from pipeline.console.sessions import Sessions
+from pipeline.ledger import Ledger
+from pipeline.listening import listen, port_of
+from tests.unit.pipeline.alert_samples import crisis_alert, series_point
+from tests.unit.pipeline.console.test_pages import EVIL, Source, evil_alert
+from tests.unit.pipeline.report.samples import STEP, at
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARTEFACTS = Path(__file__).parents[1] / "artefacts"
+TOKEN = "correct horse battery"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here"),
+]
+
+
+@dataclass
+class Place:
+    address: str
+    ledger: Ledger
+    written: list[tuple[bytes, Feedback | None]]
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    ledger = Ledger()
+    exhibit = {
+        "post": "x:1",
+        "created_at": at(1),
+        "platform": "x",
+        "text": "Znowu odwołany lot",
+        "p_negative": 0.9,
+    }
+    ledger.fold_alert(crisis_alert(brand_name="Orzeł Air", exhibits=[exhibit], step=STEP))
+    ledger.fold_alert(evil_alert())
+    for minute in range(60):
+        ledger.fold_point(series_point(minute, brand_name="Orzeł Air"))
+    written: list[tuple[bytes, Feedback | None]] = []
+
+    async def send(key: bytes, answer: Feedback | None) -> None:
+        written.append((key, answer))
+
+    desk = Desk(ledger, Sessions(TOKEN, time.time), send)
+    changes = Changes(ledger)
+    listener: socket.socket = listen("127.0.0.1", 0, "--port")
+    app = create_app(ledger, changes, Source(), desk)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield Place(f"http://127.0.0.1:{port_of(listener)}", ledger, written)
+    changes.close()
+    server.should_exit = True
+    thread.join(timeout=10)
+    listener.close()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_page()
+        browser.close()
+
+
+def test_from_overview_to_answers_to_report(place: Place, page: Page) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+    page.goto(place.address)
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / "overview.png")
+    page.locator("article.card").get_by_role("link", name="Orzeł Air").click()
+    page.get_by_role("heading", name="Orzeł Air").wait_for()
+    page.locator("#say").get_by_role("link", name="Sign in").click()
+    page.get_by_label("Your name").fill("Ala")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Note").fill("on it")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("✓ Acknowledged").wait_for()
+    page.get_by_role("button", name="Right alert").click()
+    page.get_by_text("called it right").wait_for()
+    page.get_by_role("button", name="This post is not negative").click()
+    page.get_by_text("said that a post is not negative").wait_for()
+    said = [answer.answer for _, answer in place.written if answer is not None]
+    assert said == [Answer.ACKNOWLEDGE, Answer.RIGHT_ALERT, Answer.NOT_NEGATIVE]
+    page.screenshot(path=ARTEFACTS / "alert.png", full_page=True)
+    page.get_by_role("link", name="Report", exact=True).click()
+    page.get_by_role("heading", name="Questions").wait_for()
+    assert page.get_by_text("Ala acknowledged").count() == 1
+    page.screenshot(path=ARTEFACTS / "report.png", full_page=True)
+    assert faults == []
+
+
+def test_a_page_of_hostile_posts_runs_nothing(place: Place, page: Page) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(place.address)
+    page.locator("article.card a").filter(has_text="onerror").click()
+    page.get_by_role("heading", name="onerror").wait_for()
+    page.goto(page.get_by_role("link", name="Report", exact=True).evaluate("a => a.href"))
+    page.get_by_role("heading", name="Questions").wait_for()
+    assert dialogs == []
+    assert page.locator("img[src=x]").count() == 0
+    assert EVIL.split("\u202e")[0] in page.locator("h1").inner_text()
+
+
+def test_the_page_follows_the_ledger_and_keeps_what_somebody_is_typing(
+    place: Place, page: Page
+) -> None:
+    page.goto(f"{place.address}/sign-in")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("article.card").get_by_role("link", name="Orzeł Air").click()
+    page.get_by_label("Note").fill("half a sen")
+    place.ledger.fold_alert(crisis_alert(3, "resolved", brand_name="Orzeł Air"))
+    page.locator("#alert-head").get_by_text("Resolved").wait_for(timeout=60_000)
+    assert page.get_by_label("Note").input_value() == "half a sen"
