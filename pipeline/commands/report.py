@@ -32,8 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list the alerts instead")
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where to write")
     files = parser.add_argument_group("from files instead of topics")
-    files.add_argument("--alerts", type=Path, metavar="FILE", help="revisions, JSON lines")
-    files.add_argument("--series", type=Path, metavar="FILE", help="closed minutes, JSON lines")
+    files.add_argument(
+        "--alerts", type=Path, metavar="FILE", help="backtest's --alerts, JSON lines"
+    )
+    files.add_argument(
+        "--series", type=Path, metavar="FILE", help="backtest's --minutes, JSON lines"
+    )
     files.add_argument("--feedback", type=Path, metavar="FILE", help="answers, JSON lines")
 
 

@@ -47,7 +47,7 @@ def test_every_revision_and_every_minute_is_written_and_the_summary_says_what_fi
     crisis: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alerts, series = tmp_path / "alerts.jsonl", tmp_path / "series.jsonl"
-    assert backtest(crisis, *MAP, "--alerts", alerts, "--series", series) == EXIT_OK
+    assert backtest(crisis, *MAP, "--alerts", alerts, "--minutes", series) == EXIT_OK
     written = [CrisisAlert.model_validate_json(line) for line in alerts.open()]
     assert {alert.status for alert in written} >= {"firing"}
     revisions = [a.revision for a in written if a.alert_id == written[-1].alert_id]
