@@ -6,6 +6,7 @@ import argparse
 
 from models.sentiment import load_scorer
 from pipeline.assembly import make_brands, read_watchlist
+from pipeline.client import ensure_broker
 from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
 from pipeline.role import run_role
 from pipeline.score import ScoreStage
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until told to stop."""
     watchlist = read_watchlist(settings)
+    ensure_broker(settings)  # before the models are loaded, which takes seconds
     stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
     if settings.metrics_port:
         serve_metrics(settings.host, settings.metrics_port, registry=REGISTRY)
