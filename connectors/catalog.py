@@ -77,8 +77,12 @@ CATALOG = (
           "connectors.hackernews"),
     Entry("webhook", "what others send, signed; pages of Facebook", "CZUJKA_WEBHOOK_SECRET",
           "nothing", "connectors.webhook"),
+    Entry("telegram", "channels in which our bot is an administrator", "CZUJKA_TELEGRAM_TOKEN",
+          "nothing", "connectors.telegram"),
     Entry("wykop", "entries and links by tag and search", "CZUJKA_WYKOP_KEY, _SECRET", "nothing",
           "connectors.wykop"),
+    Entry("x", "the filtered stream, rules from the watchlist",
+          "CZUJKA_X_TOKEN, _USD_PER_MONTH", "0.005 USD a post, up to the cap", "connectors.x"),
     Entry("youtube", "comments of channels and videos", "CZUJKA_YOUTUBE_KEY, _CHANNELS or _VIDEOS",
           "10 000 units a day are free", "connectors.youtube"),
 )  # fmt: skip

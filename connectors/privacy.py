@@ -35,7 +35,8 @@ _FILE_KEY = b"czujka: files that are read without a key"
 _NAMING_FIELDS = frozenset([
     "account", "acct", "actor", "artist", "author", "authors", "avatar", "by", "by_username",
     "creator", "did", "display_name", "displayname", "from", "handle", "name", "nick", "nickname",
-    "owner", "profile", "screen_name", "sender_chat", "user", "userid", "user_id", "username",
+    "owner", "profile", "screen_name", "sender_chat", "user", "users", "userid", "user_id",
+    "username",
     "author_id", "authordisplayname", "authorprofileimageurl", "authorchannelurl",
     "authorchannelid", "author_fullname",
 ])  # fmt: skip

@@ -143,7 +143,7 @@ class Runner:
         kept = self._source if isinstance(self._source, Acknowledging) else None
         try:
             async with aclosing(self._source.pages(self._cursor)) as pages:
-                while (page := await _next_or_stop(pages, stopping)) is not None:
+                while (page := await self._next_or_stop(pages, stopping)) is not None:
                     await asyncio.to_thread(self._publish, page)
                     if page.posts or self._clock.monotonic_s() - opened_s >= STABLE_AFTER_S:
                         self._failures = 0
@@ -222,28 +222,35 @@ class Runner:
             for wait in waits:
                 wait.cancel()
 
+    async def _next_or_stop(self, pages: Pages, stopping: asyncio.Task[bool]) -> Page | None:
+        """The next page; None when it is time to stop. While none comes, the cursor is saved.
+
+        Raises:
+            RetryError: the source ended without a final page.
+        """
+        waiting = asyncio.ensure_future(anext(pages, None))
+        try:
+            while not (waiting.done() or stopping.done()):
+                unsaved = self._cursor is not None and self._cursor != self._saved
+                done, _ = await asyncio.wait(
+                    {waiting, stopping},
+                    timeout=CURSOR_INTERVAL_S if unsaved else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not done:
+                    await self._save()
+            if not waiting.done():
+                return None
+            page = waiting.result()
+            if page is None:
+                raise RetryError("the source broke off")
+            return page
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+
     def _backoff_s(self, backoff: Backoff) -> float:
         wait_s = backoff.wait_s(self._failures, self._rng)
         self._failures += 1
         return wait_s
-
-
-async def _next_or_stop(pages: Pages, stopping: asyncio.Task[bool]) -> Page | None:
-    """The next page; None when it is time to stop.
-
-    Raises:
-        RetryError: the source ended without a final page.
-    """
-    waiting = asyncio.ensure_future(anext(pages, None))
-    try:
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            return None
-        page = waiting.result()
-        if page is None:
-            raise RetryError("the source broke off")
-        return page
-    finally:
-        if not waiting.done():
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)

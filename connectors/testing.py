@@ -234,6 +234,7 @@ class LiveContract(ABC):
         names: what must not leave the edge: names and ids of authors in the examples.
         url_setting: the variable that a wrong address is blamed on.
         credential_setting: the one that refused credentials are blamed on, None if there are none.
+        not_found_setting: the one that 404 is blamed on, if not the address.
         now_ms: when the examples are looked at.
     """
 
@@ -243,6 +244,7 @@ class LiveContract(ABC):
     names: ClassVar[tuple[str, ...]]
     url_setting: ClassVar[str]
     credential_setting: ClassVar[str | None] = None
+    not_found_setting: ClassVar[str | None] = None
     now_ms: ClassVar[int] = 1_700_000_000_000
 
     @abstractmethod
@@ -327,7 +329,8 @@ class LiveContract(ABC):
         self._complete(sink)
 
     def test_wrong_credentials_and_addresses_name_the_setting_to_mend(self) -> None:
-        cases: list[tuple[int, Mapping[str, str], str]] = [(404, {}, self.url_setting)]
+        missing = self.not_found_setting or self.url_setting
+        cases: list[tuple[int, Mapping[str, str], str]] = [(404, {}, missing)]
         if self.credential_setting is not None:
             cases += [(status, {}, self.credential_setting) for status in (401, 403)]
         cases.append((302, {"Location": "https://elsewhere.example/"}, self.url_setting))

@@ -16,6 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from tests.servers.http import Reply
 
@@ -55,6 +56,7 @@ class Jetstream:
         faults: answers to the next handshakes.
         break_after: connections are broken after so many frames, one entry a connection.
         addresses: paths and queries of all handshakes.
+        grows: more events may be appended while somebody listens.
         raw: frames that are sent as they are, by the number of the event that they replace.
     """
 
@@ -68,10 +70,10 @@ class Jetstream:
         self.break_after: deque[int] = deque()
         self.addresses: list[str] = []
         self.raw: dict[int, bytes] = {}
+        self.grows = False
         self.last_words: list[dict[str, Any]] = []
         self._dictionary = dictionary
         self._server: Server | None = None
-        self._grown = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -133,7 +135,10 @@ class Jetstream:
                     if self.last_words:
                         await connection.send(json.dumps(self.last_words.pop(0)))
                         return
-                    await asyncio.wait_for(connection.wait_closed(), None)
+                    if self.grows and connection.state is State.OPEN:
+                        await asyncio.sleep(0.01)
+                        continue
+                    await connection.wait_closed()
                     return
                 frame = self.raw.get(number) or self.frame(number)
                 await connection.send(

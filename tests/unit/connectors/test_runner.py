@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Page, Reject
+from connectors.base import Gap, Page, Reject
 from connectors.cursors import FileCursors, MemoryCursors
 from connectors.errors import (
     ConfigurationError,
@@ -293,6 +294,49 @@ def test_a_stop_ends_even_a_source_that_is_silent_and_saves_the_cursor() -> None
     assert not totals.finished
     assert cursors.load("s") == "1"
     assert source.closed == 1
+
+
+def test_when_a_source_falls_silent_the_cursor_of_its_last_page_is_saved() -> None:
+    class Silent(Script):
+        async def pages(self, cursor: str | None) -> AsyncGenerator[Page, None]:
+            yield a_page(1)
+            await asyncio.Event().wait()
+
+    cursors = MemoryCursors()
+
+    async def until_saved() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(Runner(Silent([]), Log(), cursors).run(stop))
+        await when(lambda: cursors.load("s") == "1")
+        stop.set()
+        await task
+
+    asyncio.run(asyncio.wait_for(until_saved(), 20))
+
+
+def test_a_gap_is_counted_with_its_length() -> None:
+    metrics = ConnectorMetrics()
+    gap = Gap(60_000, 150_000, "the server keeps no older events")
+    totals = run(
+        Script([replace(a_page(1, final=True), gap=gap)]), Log(), MemoryCursors(), metrics=metrics
+    )
+    value = metrics.registry.get_sample_value
+    assert totals.gaps == 1
+    assert value("czujka_connector_gap_seconds_total", {"source": "s"}) == 90
+
+
+def test_a_source_that_must_know_is_told_only_after_everything_is_kept() -> None:
+    class Answering(Script):
+        told: list[tuple[str, int, str | None]] = []  # noqa: RUF012
+
+        def acknowledge(self, cursor: str) -> None:
+            self.told.append((cursor, len(sink.events), cursors.load("s")))
+
+    sink, cursors = Log(), MemoryCursors()
+    source = Answering(pages_to(3))
+    run(source, sink, cursors)
+    assert [(cursor, saved) for cursor, _, saved in source.told] == [(c, c) for c in "123"]
+    assert all(sink.events[events - 1] == "flush" for _, events, _ in source.told)
 
 
 def test_a_stop_does_not_wait_for_the_end_of_a_back_off() -> None:
