@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from functools import partial
 
 import uvicorn
 
+from models.watchlist import Watchlist
+from pipeline.assembly import read_watchlist
 from pipeline.console.app import create_app
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
@@ -25,6 +28,8 @@ from pipeline.settings import Settings
 
 SERIES_TAIL_RECORDS = 100_000
 SHUTDOWN_S = 3
+
+log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -65,7 +70,8 @@ async def serve_console(
     token = settings.console_token
     sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
     desk = Desk(ledger, sessions, partial(send_answer, settings))
-    app = create_app(ledger, changes, feed, desk, partial(read_dossier, settings))
+    watchlist = _watchlist(settings)
+    app = create_app(ledger, changes, feed, desk, partial(read_dossier, settings), watchlist)
     try:
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)
@@ -95,6 +101,14 @@ async def serve_console(
         listener.close()
         if metrics is not None:
             metrics.close()
+
+
+def _watchlist(settings: Settings) -> Watchlist | None:
+    """The watchlist, where the console has one: for planned events and budgets alone."""
+    if settings.watchlist.exists():
+        return read_watchlist(settings)
+    log.warning("no watchlist at %s: planned events and budgets are not shown", settings.watchlist)
+    return None
 
 
 async def _end_of(task: asyncio.Task[None]) -> None:

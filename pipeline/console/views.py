@@ -39,7 +39,6 @@ class BrandRow:
     view: BrandView
     spark: Markup
     mood: Markup
-    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,11 @@ class AlertChart:
 def alert_href(alert_id: str) -> str:
     """Address of an alert's page."""
     return f"/alerts/{quote(alert_id, safe='')}"
+
+
+def brand_href(brand: str) -> str:
+    """Address of a brand's page."""
+    return f"/brands/{quote(brand, safe='')}"
 
 
 def report_href(alert_id: str) -> str:
@@ -93,7 +97,6 @@ def brand_row(view: BrandView) -> BrandRow:
         view=view,
         spark=volume_chart(points, label, SPARK_COLUMNS),
         mood=mood_bar(latest.rolling_sentiment if latest else None),
-        href=alert_href(view.open_alerts[0].alert_id) if view.open_alerts else None,
     )
 
 
