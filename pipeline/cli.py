@@ -40,6 +40,7 @@ COMMANDS = {
         "exporter",
         "backtest",
         "report",
+        "digest",
         "topics",
         "check",
         "feedback",

@@ -34,6 +34,7 @@ from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.plotting import PLOTLY_ADDRESS, own_styles, plotly_script
 from pipeline.console.reports import Reports
+from pipeline.console.reviews import ReadHistory, Reviews
 from pipeline.console.speech import SpeakLanguage, choose_language
 from pipeline.console.templating import make_environment
 from pipeline.language import _, n_, spoken
@@ -99,6 +100,7 @@ def create_app(
     desk: Desk | None = None,
     read_dossier: ReadDossier | None = None,
     watchlist: Watchlist | None = None,
+    read_history: ReadHistory | None = None,
 ) -> Starlette:
     """The application.
 
@@ -109,18 +111,22 @@ def create_app(
         desk: takes answers; a read-only one if none is given.
         read_dossier: for reports; without it they are made of what is in memory.
         watchlist: for planned events and budgets; without it they are not shown.
+        read_history: for what lies weeks back; without it there is what is in memory.
     """
     desk = desk or Desk(ledger, None, _nowhere)
     console = Console(ledger, changes, source, desk, watchlist)
     reports = Reports(ledger, read_dossier)
     pages = _Pages(console)
     api = _Api(console)
+    reviews = Reviews(ledger, read_history, pages.show)
     return Starlette(
         routes=[
             Route("/", pages.overview),
             Route("/alerts", pages.alerts),
             Route("/alerts/{alert_id:path}", pages.alert),
             Route("/brands/{brand:path}", pages.brand),
+            Route("/resilience/{brand:path}", reviews.resilience),
+            Route("/digest", reviews.digest),
             Route("/reports/{alert_id:path}", reports.page),
             *desk.routes(pages.show),
             Route("/language/{code}", choose_language),
@@ -231,7 +237,13 @@ class _Pages:
             session=session,
             answers=self._console.ledger.answers(alert.alert_id),
             acknowledged=self._console.ledger.acknowledgement(alert.alert_id),
-            dues=list(dues(alert, self._console.ledger.answers(alert.alert_id))),
+            dues=list(
+                dues(
+                    alert,
+                    self._console.ledger.answers(alert.alert_id),
+                    self._console.ledger.watermark,
+                )
+            ),
             causes=list(Cause),
             chart=views.alert_chart(self._console.ledger, alert),
             platforms=views.shares(alert.platforms),

@@ -17,7 +17,7 @@ from models.plan import Budget, Event
 from models.watchlist import Watchlist
 from pipeline.console.charts import Marker, volume_chart
 from pipeline.console.views import CHART_COLUMNS, Share, shares
-from pipeline.console.wording import KINDS, SEVERITIES
+from pipeline.console.wording import KINDS, SEVERITIES, decimal
 from pipeline.language import _
 from pipeline.ledger import BrandView, Ledger, PastMinute
 from pipeline.plaintext import printable
@@ -145,6 +145,7 @@ def describe_minutes(
             "sentiment": _("sentiment"),
             "weighted": _("weighted by influence"),
             "planned": _("planned"),
+            "separators": f"{decimal('.')}\u202f",
         },
     }
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import uvicorn
@@ -22,11 +23,15 @@ from pipeline.feedback import send_answer
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
-from pipeline.report.reading import read_dossier
+from pipeline.report.history import History
+from pipeline.report.reading import read_dossier, read_history
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
 SERIES_TAIL_RECORDS = 100_000
+MONTHS_BACK_DAYS = 90
+"""Of a brand's minutes are read, as far as the topic keeps them: 30 days unless set otherwise."""
+WEEKS_BACK_DAYS = 15
 SHUTDOWN_S = 3
 
 log = logging.getLogger(__name__)
@@ -71,7 +76,14 @@ async def serve_console(
     sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
     desk = Desk(ledger, sessions, partial(send_answer, settings))
     watchlist = _watchlist(settings)
-    app = create_app(ledger, changes, feed, desk, partial(read_dossier, settings), watchlist)
+
+    async def history_of(brand: str | None) -> History:
+        back = timedelta(days=MONTHS_BACK_DAYS if brand else WEEKS_BACK_DAYS)
+        return await read_history(settings, datetime.now(tz=UTC) - back, brand)
+
+    app = create_app(
+        ledger, changes, feed, desk, partial(read_dossier, settings), watchlist, history_of
+    )
     try:
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)

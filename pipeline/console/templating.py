@@ -41,7 +41,10 @@ def make_environment(folder: Path) -> Environment:
         reason=sayings.reason,
         alert_href=views.alert_href,
         brand_href=views.brand_href,
+        resilience_href=views.resilience_href,
         day=wording.day,
+        month_name=wording.month_name,
+        scaled=views.scaled,
         report_href=views.report_href,
     )
     words: Sequence[str] = (

@@ -61,6 +61,11 @@ def brand_href(brand: str) -> str:
     return f"/brands/{quote(brand, safe='')}"
 
 
+def resilience_href(brand: str) -> str:
+    """Address of a brand's resilience over months."""
+    return f"/resilience/{quote(brand, safe='')}"
+
+
 def report_href(alert_id: str) -> str:
     """Address of an alert's report."""
     return f"/reports/{quote(alert_id, safe='')}"
@@ -135,6 +140,11 @@ def shares(counts: Mapping[str, int]) -> list[Share]:
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [Share(name, count, count / total) for name, count in ordered[:MAX_SHARES] if total]
+
+
+def scaled(departure: float | None) -> float | None:
+    """A small departure of the mood, stretched fivefold to fill its bar."""
+    return None if departure is None else max(-1.0, min(1.0, departure * 5))
 
 
 def lasted(alert: CrisisAlert, watermark: datetime | None) -> timedelta:

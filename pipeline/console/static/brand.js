@@ -52,8 +52,9 @@ function layout(minutes) {
     paper_bgcolor: colour("paper"), plot_bgcolor: colour("paper"),
     font: { color: colour("ink"), family: "system-ui, sans-serif", size: 12 },
     hoverlabel: { bgcolor: colour("paper") },
+    separators: minutes.words.separators,
     legend: { orientation: "h", y: -0.12 },
-    xaxis: { type: "date", ...grid, anchor: "y2" },
+    xaxis: { type: "date", tickformat: "%H:%M\n%d.%m.%Y", hoverformat: "%H:%M", ...grid, anchor: "y2" },
     yaxis: { domain: [0.42, 1], rangemode: "tozero", fixedrange: true, ...grid },
     yaxis2: { domain: [0, 0.34], range: [-1, 1], fixedrange: true, ...grid },
     shapes: marked.map((span) => ({
