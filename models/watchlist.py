@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from models.alert import EscalationStep, Step
-from models.brand import Brand, Defaults, Match
+from models.brand import Brand, Defaults, Follow, Match
 from models.detection.base import Kind, RowSettings, Severity
 from models.errors import UserError
 from models.marked_yaml import Fault, Location, MarkedYaml
@@ -310,6 +310,7 @@ _PARTS: dict[str, type[Part]] = {
     "defaults": Defaults,
     "brands": Brand,
     "match": Match,
+    "follow": Follow,
     "owner": Owner,
     "escalate": Escalation,
     "events": Event,
