@@ -12,6 +12,7 @@ from functools import partial
 
 import uvicorn
 
+from models.feedback import Feedback
 from models.watchlist import Watchlist
 from pipeline.assembly import read_watchlist
 from pipeline.console.app import create_app
@@ -19,7 +20,7 @@ from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.sessions import Sessions
 from pipeline.feed import ALERTS, FEEDBACK, SERIES, Feed, News
-from pipeline.feedback import send_answer
+from pipeline.feedback import send_answer, with_lesson
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
@@ -74,7 +75,14 @@ async def serve_console(
     )
     token = settings.console_token
     sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
-    desk = Desk(ledger, sessions, partial(send_answer, settings))
+
+    async def send(key: bytes, answer: Feedback | None) -> None:
+        if answer is not None:
+            alert = ledger.alert(answer.alert_id)
+            answer = await asyncio.to_thread(with_lesson, answer, alert)
+        await send_answer(settings, key, answer, ledger.watermark)
+
+    desk = Desk(ledger, sessions, send)
     watchlist = _watchlist(settings)
 
     async def history_of(brand: str | None) -> History:
