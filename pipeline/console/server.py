@@ -96,6 +96,10 @@ async def serve_console(
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)
         await feed.open()
+        if watchlist is None:
+            log.warning(
+                "no watchlist at %s: planned events and budgets are not shown", settings.watchlist
+            )
         server = _Server(
             uvicorn.Config(
                 app,
@@ -127,7 +131,6 @@ def _watchlist(settings: Settings) -> Watchlist | None:
     """The watchlist, where the console has one: for planned events and budgets alone."""
     if settings.watchlist.exists():
         return read_watchlist(settings)
-    log.warning("no watchlist at %s: planned events and budgets are not shown", settings.watchlist)
     return None
 
 
