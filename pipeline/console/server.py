@@ -16,9 +16,10 @@ from models.feedback import Feedback
 from models.watchlist import Watchlist
 from pipeline.assembly import read_watchlist
 from pipeline.console.app import create_app
+from pipeline.console.archive import Archive
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
-from pipeline.console.sessions import Sessions
+from pipeline.console.sessions import open_sessions
 from pipeline.feed import ALERTS, FEEDBACK, SERIES, Feed, News
 from pipeline.feedback import send_answer, with_lesson
 from pipeline.ledger import Ledger
@@ -33,6 +34,7 @@ SERIES_TAIL_RECORDS = 100_000
 MONTHS_BACK_DAYS = 90
 """Of a brand's minutes are read, as far as the topic keeps them: 30 days unless set otherwise."""
 WEEKS_BACK_DAYS = 15
+HISTORY_POLL_S = 0.5
 SHUTDOWN_S = 3
 
 log = logging.getLogger(__name__)
@@ -60,8 +62,20 @@ async def serve_console(
     ledger = Ledger()
     changes = Changes(ledger)
 
+    archive = None
+    if settings.reports_dir is not None:
+        archive = Archive(settings.reports_dir, partial(read_dossier, settings))
+
     def announce(news: Sequence[News]) -> None:
         changes.announce()
+        if archive is not None and feed.told:
+            archive.hear(news)
+
+    async def keep_reports(archive: Archive) -> None:
+        while not feed.told:  # noqa: ASYNC110 - the feed offers no event
+            await asyncio.sleep(HISTORY_POLL_S)
+        archive.look_through(ledger)
+        await archive.run()
 
     listener = listen(host, port, "--port")
     metrics = None
@@ -74,7 +88,7 @@ async def serve_console(
         topics=(ALERTS, SERIES, FEEDBACK),
     )
     token = settings.console_token
-    sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
+    sessions = open_sessions(token, settings.console_user_header, time.time)
 
     async def send(key: bytes, answer: Feedback | None) -> None:
         if answer is not None:
@@ -115,7 +129,8 @@ async def serve_console(
         print(f"console: http://{host}:{port_of(listener)}/", flush=True)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await run_until(stop, feed.run(), _end_of(serving))
+            work = [feed.run(), _end_of(serving), *([keep_reports(archive)] if archive else [])]
+            await run_until(stop, *work)
         finally:
             changes.close()
             server.should_exit = True
