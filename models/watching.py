@@ -48,8 +48,6 @@ from models.recall import (
     KEPT_MS,
     Recall,
     Shown,
-    authors_of,
-    posts_of,
     recalls,
     shown_by,
     without,
@@ -59,7 +57,16 @@ from models.rolling import RollingFigures
 from models.sample import MAX_STORY, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint, SeriesTerm
-from models.tally import Erasure, ExhibitRow, Tally, best_exhibits, distinct, erase
+from models.tally import (
+    Erasure,
+    ExhibitRow,
+    Tally,
+    authors_of,
+    best_exhibits,
+    distinct,
+    erase,
+    posts_of,
+)
 from models.voices import voices_of
 
 STATE_VERSION = 1
@@ -225,13 +232,13 @@ class BrandWatch:
         """Forgets exhibits; new revisions of the active alerts that showed one of them."""
         if not erased:
             return []
+        posts, authors = posts_of(erased), authors_of(erased)
         for entries in self._recent.values():
             for _, tally in entries:
-                erase(tally, erased)
+                erase(tally, posts, authors)
         revisions = []
-        posts, authors = posts_of(erased), authors_of(erased)
         for _, life in sorted(self._lives.items()):
-            erase(life.story, erased)
+            erase(life.story, posts, authors)
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
