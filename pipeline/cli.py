@@ -39,6 +39,7 @@ COMMANDS = {
         "exporter",
         "backtest",
         "report",
+        "digest",
         "topics",
         "check",
         "feedback",

@@ -27,11 +27,17 @@ from models.alert import CrisisAlert
 from models.causes import Cause
 from models.errors import UserError
 from models.feedback import Feedback
+from models.watchlist import Watchlist
 from pipeline.console import views
+from pipeline.console.brands import describe_minutes, show_brand
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
+from pipeline.console.plotting import PLOTLY_ADDRESS, own_styles, plotly_script
 from pipeline.console.reports import Reports
+from pipeline.console.reviews import ReadHistory, Reviews
+from pipeline.console.speech import SpeakLanguage, choose_language
 from pipeline.console.templating import make_environment
+from pipeline.language import _, n_, spoken
 from pipeline.ledger import BrandView, Ledger
 from pipeline.report.account import dues
 from pipeline.report.dossier import Dossier
@@ -46,7 +52,9 @@ STATUSES = ("firing", "pending", "resolved")
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        # The hash is that of nothing: Plotly makes an empty style and fills it by its interface.
+        "default-src 'none'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+        "; script-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -78,6 +86,7 @@ class Console:
     changes: Changes
     source: Source
     desk: Desk
+    watchlist: Watchlist | None
 
 
 ReadDossier = Callable[[str], Awaitable[Dossier]]
@@ -90,6 +99,8 @@ def create_app(
     source: Source,
     desk: Desk | None = None,
     read_dossier: ReadDossier | None = None,
+    watchlist: Watchlist | None = None,
+    read_history: ReadHistory | None = None,
 ) -> Starlette:
     """The application.
 
@@ -99,28 +110,37 @@ def create_app(
         source: of the ledger.
         desk: takes answers; a read-only one if none is given.
         read_dossier: for reports; without it they are made of what is in memory.
+        watchlist: for planned events and budgets; without it they are not shown.
+        read_history: for what lies weeks back; without it there is what is in memory.
     """
     desk = desk or Desk(ledger, None, _nowhere)
-    console = Console(ledger, changes, source, desk)
+    console = Console(ledger, changes, source, desk, watchlist)
     reports = Reports(ledger, read_dossier)
     pages = _Pages(console)
     api = _Api(console)
+    reviews = Reviews(ledger, read_history, pages.show)
     return Starlette(
         routes=[
             Route("/", pages.overview),
             Route("/alerts", pages.alerts),
             Route("/alerts/{alert_id:path}", pages.alert),
+            Route("/brands/{brand:path}", pages.brand),
+            Route("/resilience/{brand:path}", reviews.resilience),
+            Route("/digest", reviews.digest),
             Route("/reports/{alert_id:path}", reports.page),
             *desk.routes(pages.show),
+            Route("/language/{code}", choose_language),
             Route("/events", _events(changes)),
             Route("/api/brands", api.brands),
+            Route("/api/brands/{brand:path}", api.brand),
             Route("/api/alerts", api.alerts),
             Route("/api/alerts/{alert_id:path}", api.alert),
             Route("/healthz", _probe(lambda: True)),
             Route("/readyz", _probe(lambda: source.caught_up)),
+            Route(PLOTLY_ADDRESS, plotly_script),
             Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         ],
-        middleware=[Middleware(_GuardHeaders)],
+        middleware=[Middleware(_GuardHeaders), Middleware(SpeakLanguage)],
         exception_handlers={HTTPException: pages.failure},
     )
 
@@ -147,18 +167,19 @@ class _Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._templates = make_environment(FOLDER / "templates")
-        self._overview: tuple[tuple[int, bool, bool], str] | None = None
+        self._overviews: dict[str, tuple[tuple[int, bool, bool], str]] = {}
 
     async def overview(self, request: Request) -> Response:
         """Who needs attention, every brand by urgency, what was resolved lately.
 
-        Rendered once for each state of the ledger, however many look at it.
+        Rendered once for each state of the ledger and language, however many look at it.
         """
         ledger, source = self._console.ledger, self._console.source
         state = (ledger.version, source.connected, source.caught_up)
-        if self._overview is None or self._overview[0] != state:
-            self._overview = (state, self._render_overview())
-        return HTMLResponse(self._overview[1])
+        kept = self._overviews.get(spoken())
+        if kept is None or kept[0] != state:
+            kept = self._overviews[spoken()] = (state, self._render_overview())
+        return HTMLResponse(kept[1])
 
     def _render_overview(self) -> str:
         ledger = self._console.ledger
@@ -180,7 +201,14 @@ class _Pages:
         alerts = self._console.ledger.alerts()
         last = max(1, -(-len(alerts) // PAGE_ROWS))
         if page > last:
-            raise HTTPException(404, f"There are {last} pages of alerts.")
+            raise HTTPException(
+                404,
+                n_(
+                    "There is %(count)s page of alerts.",
+                    "There are %(count)s pages of alerts.",
+                    last,
+                ),
+            )
         start = (page - 1) * PAGE_ROWS
         return self.show(
             "alerts.html",
@@ -188,6 +216,15 @@ class _Pages:
             total=len(alerts),
             page=page,
             last=last,
+        )
+
+    async def brand(self, request: Request) -> Response:
+        """One brand: its minutes, alerts, plans, terms, platforms and budget."""
+        console = self._console
+        page = show_brand(_known_brand(console.ledger, request), console.ledger, console.watchlist)
+        session = console.desk.session(request)
+        return self.show(
+            "brand.html", page=page, session=session, plotly=PLOTLY_ADDRESS, styled=own_styles()
         )
 
     async def alert(self, request: Request) -> Response:
@@ -200,7 +237,13 @@ class _Pages:
             session=session,
             answers=self._console.ledger.answers(alert.alert_id),
             acknowledged=self._console.ledger.acknowledgement(alert.alert_id),
-            dues=list(dues(alert, self._console.ledger.answers(alert.alert_id))),
+            dues=list(
+                dues(
+                    alert,
+                    self._console.ledger.answers(alert.alert_id),
+                    self._console.ledger.watermark,
+                )
+            ),
             causes=list(Cause),
             chart=views.alert_chart(self._console.ledger, alert),
             platforms=views.shares(alert.platforms),
@@ -236,6 +279,7 @@ class _Pages:
 class _Api:
     def __init__(self, console: Console) -> None:
         self._ledger = console.ledger
+        self._watchlist = console.watchlist
 
     async def brands(self, request: Request) -> Response:
         """Every brand by urgency."""
@@ -245,6 +289,12 @@ class _Api:
                 "watermark": watermark.isoformat() if watermark else None,
                 "brands": [_brand_json(view) for view in self._ledger.brands()],
             }
+        )
+
+    async def brand(self, request: Request) -> Response:
+        """The minutes of a brand as columns, with its alerts and planned events."""
+        return JSONResponse(
+            describe_minutes(_known_brand(self._ledger, request), self._ledger, self._watchlist)
         )
 
     async def alerts(self, request: Request) -> Response:
@@ -275,9 +325,17 @@ def _find(ledger: Ledger, request: Request) -> CrisisAlert:
     alert = ledger.alert(request.path_params["alert_id"])
     if alert is None:
         raise HTTPException(
-            404, "No such alert is in memory: it was erased, or is older than what is kept here."
+            404,
+            _("No such alert is in memory: it was erased, or is older than what is kept here."),
         )
     return alert
+
+
+def _known_brand(ledger: Ledger, request: Request) -> BrandView:
+    view = ledger.brand(request.path_params["brand"])
+    if view is None:
+        raise HTTPException(404, _("No such brand has been heard of."))
+    return view
 
 
 def _brand_json(view: BrandView) -> dict[str, object]:
@@ -298,7 +356,15 @@ def _whole(
     if text is None:
         return otherwise
     if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
-        raise HTTPException(400, f"{name} is a whole number from {least} to {most}")
+        raise HTTPException(
+            400,
+            _(
+                "%(name)s is a whole number from %(least)s to %(most)s",
+                name=name,
+                least=least,
+                most=most,
+            ),
+        )
     return int(text)
 
 

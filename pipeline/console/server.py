@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import uvicorn
 
+from models.watchlist import Watchlist
+from pipeline.assembly import read_watchlist
 from pipeline.console.app import create_app
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
@@ -19,12 +23,18 @@ from pipeline.feedback import send_answer
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
-from pipeline.report.reading import read_dossier
+from pipeline.report.history import History
+from pipeline.report.reading import read_dossier, read_history
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
 SERIES_TAIL_RECORDS = 100_000
+MONTHS_BACK_DAYS = 90
+"""Of a brand's minutes are read, as far as the topic keeps them: 30 days unless set otherwise."""
+WEEKS_BACK_DAYS = 15
 SHUTDOWN_S = 3
+
+log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -65,7 +75,15 @@ async def serve_console(
     token = settings.console_token
     sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
     desk = Desk(ledger, sessions, partial(send_answer, settings))
-    app = create_app(ledger, changes, feed, desk, partial(read_dossier, settings))
+    watchlist = _watchlist(settings)
+
+    async def history_of(brand: str | None) -> History:
+        back = timedelta(days=MONTHS_BACK_DAYS if brand else WEEKS_BACK_DAYS)
+        return await read_history(settings, datetime.now(tz=UTC) - back, brand)
+
+    app = create_app(
+        ledger, changes, feed, desk, partial(read_dossier, settings), watchlist, history_of
+    )
     try:
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)
@@ -95,6 +113,14 @@ async def serve_console(
         listener.close()
         if metrics is not None:
             metrics.close()
+
+
+def _watchlist(settings: Settings) -> Watchlist | None:
+    """The watchlist, where the console has one: for planned events and budgets alone."""
+    if settings.watchlist.exists():
+        return read_watchlist(settings)
+    log.warning("no watchlist at %s: planned events and budgets are not shown", settings.watchlist)
+    return None
 
 
 async def _end_of(task: asyncio.Task[None]) -> None:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from models.alert import CrisisAlert
 from pipeline.console.charts import Marker, mood_bar, volume_chart
 from pipeline.console.wording import figure
+from pipeline.language import _
 from pipeline.ledger import BrandView, Ledger
 from pipeline.plaintext import printable
 
@@ -38,7 +39,6 @@ class BrandRow:
     view: BrandView
     spark: Markup
     mood: Markup
-    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,16 @@ class AlertChart:
 def alert_href(alert_id: str) -> str:
     """Address of an alert's page."""
     return f"/alerts/{quote(alert_id, safe='')}"
+
+
+def brand_href(brand: str) -> str:
+    """Address of a brand's page."""
+    return f"/brands/{quote(brand, safe='')}"
+
+
+def resilience_href(brand: str) -> str:
+    """Address of a brand's resilience over months."""
+    return f"/resilience/{quote(brand, safe='')}"
 
 
 def report_href(alert_id: str) -> str:
@@ -79,15 +89,19 @@ def brand_row(view: BrandView) -> BrandRow:
     label = ""
     if latest is not None:
         peak = max(point.mentions for point in points)
-        label = (
-            f"{printable(view.name)}: {latest.mentions} mentions in the newest minute, "
-            f"{figure(latest.expected)} expected, peak {peak} in {len(points)} minutes"
+        label = _(
+            "%(name)s: mentions in the newest minute: %(mentions)s, expected: %(expected)s, "
+            "peak of the last %(minutes)s minutes: %(peak)s",
+            name=printable(view.name),
+            mentions=latest.mentions,
+            expected=figure(latest.expected),
+            peak=peak,
+            minutes=len(points),
         )
     return BrandRow(
         view=view,
         spark=volume_chart(points, label, SPARK_COLUMNS),
         mood=mood_bar(latest.rolling_sentiment if latest else None),
-        href=alert_href(view.open_alerts[0].alert_id) if view.open_alerts else None,
     )
 
 
@@ -108,7 +122,11 @@ def alert_chart(ledger: Ledger, alert: CrisisAlert) -> AlertChart | None:
     moments = {"onset": alert.onset, "fired": alert.fired_at, "resolved": alert.resolved_at}
     markers = [Marker(at, name) for name, at in moments.items() if at is not None]
     peak = max(point.mentions for point in points)
-    label = f"Mentions a minute of {printable(view.name)} around the alert, peak {peak}"
+    label = _(
+        "Mentions a minute of %(name)s around the alert, peak %(peak)s",
+        name=printable(view.name),
+        peak=peak,
+    )
     return AlertChart(
         drawing=volume_chart(points, label, CHART_COLUMNS, markers),
         start=datetime.fromtimestamp(points[0].bucket_ms / 1000, tz=alert.onset.tzinfo),
@@ -122,6 +140,11 @@ def shares(counts: Mapping[str, int]) -> list[Share]:
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [Share(name, count, count / total) for name, count in ordered[:MAX_SHARES] if total]
+
+
+def scaled(departure: float | None) -> float | None:
+    """A small departure of the mood, stretched fivefold to fill its bar."""
+    return None if departure is None else max(-1.0, min(1.0, departure * 5))
 
 
 def lasted(alert: CrisisAlert, watermark: datetime | None) -> timedelta:
