@@ -320,7 +320,7 @@ class HttpClient:
             with self._explained(request.url):
                 sent = await self._client.send(request, stream=True, auth=auth)
             try:
-                self._look_at_clock(sent)
+                self.look_at_clock(sent.headers)
                 self._quiet_until_ms = self.api.rates.quiet_until_ms(
                     sent.headers, self._clock.now_ms()
                 )
@@ -434,9 +434,10 @@ class HttpClient:
     def _explained(self, url: httpx.URL) -> _Explained:
         return _Explained(self._place(str(url)), self.api)
 
-    def _look_at_clock(self, sent: httpx.Response) -> None:
+    def look_at_clock(self, headers: Mapping[str, str]) -> None:
+        """Tells once if our clock and that of a server are far apart."""
         now_ms = self._clock.now_ms()
-        theirs_ms = server_time_ms(sent.headers)
+        theirs_ms = server_time_ms(headers)
         if theirs_ms is None or self._told_of_skew:
             return
         skew_s = (now_ms - theirs_ms) / 1000
