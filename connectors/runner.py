@@ -24,6 +24,7 @@ from connectors.errors import (
     PublishError,
     RateLimitedError,
     RetryError,
+    SpendCapError,
 )
 from connectors.metrics import ConnectorMetrics
 from models.post import EARLIEST_MS, Heartbeat, Post
@@ -129,6 +130,12 @@ class Runner:
             except RateLimitedError as error:
                 wait_s = max(0.0, (error.until_ms - self._clock.now_ms()) / 1000)
                 await self._pause("rate-limited", wait_s, error, stop)
+            except SpendCapError as error:
+                wait_s = max(0.0, (error.until_ms - self._clock.now_ms()) / 1000)
+                capped = self._metrics.capped.labels(self._source.name)
+                capped.set(1)
+                await self._pause("spend-cap", wait_s, error, stop)
+                capped.set(0)
             except PublishError:
                 raise
             except ConnectorError:

@@ -18,10 +18,11 @@ from connectors.errors import (
     PublishError,
     RateLimitedError,
     RetryError,
+    SpendCapError,
 )
 from connectors.metrics import ConnectorMetrics
 from connectors.runner import BACKOFF, CURSOR_INTERVAL_S, Runner, Totals
-from connectors.testing import ManualClock
+from connectors.testing import ManualClock, MemorySink
 from models.post import Heartbeat, Post
 
 Step = Page | Exception
@@ -257,6 +258,27 @@ def test_a_source_that_breaks_off_without_a_final_page_is_opened_again() -> None
 
     asyncio.run(asyncio.wait_for(until_third_opening(), 20))
     assert source.opened[:3] == [None, "2", "2"]
+
+
+def test_a_spend_cap_stops_it_until_there_is_money_again_and_says_so_all_the_while() -> None:
+    next_month_ms = 1_700_000_000_000 + 86_400_000
+    metrics = ConnectorMetrics()
+    capped: list[tuple[float | None, float]] = []
+
+    class Watched(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            value = metrics.registry.get_sample_value("czujka_connector_capped", {"source": "s"})
+            capped.append((value, seconds))
+            await super().sleep(seconds)
+
+    clock = Watched(1_700_000_000_000)
+    source = Script([a_page(1), SpendCapError("no money", next_month_ms), a_page(2, final=True)])
+    runner = Runner(source, MemorySink(), MemoryCursors(), metrics, clock)
+    totals = asyncio.run(runner.run(asyncio.Event()))
+    assert totals.finished
+    assert source.opened == [None, "1"]  # what came before is saved
+    assert capped == [(1.0, 86_400.0)]
+    assert metrics.registry.get_sample_value("czujka_connector_capped", {"source": "s"}) == 0.0
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("mend me"), FatalError("cannot go on")])
