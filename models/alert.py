@@ -120,6 +120,15 @@ class Voice(_Part):
     tone: FiniteFloat = Field(ge=-1, le=1, description="P(positive) - P(negative), mean.")
 
 
+class Forecast(_Part):
+    """Mentions from the decision on, if things go on as they are; with an 80 % interval."""
+
+    hours: int = Field(ge=1, description="From the decision until then.")
+    mentions: FiniteFloat = Field(ge=0)
+    low: FiniteFloat = Field(ge=0)
+    high: FiniteFloat = Field(ge=0)
+
+
 class EscalationStep(_Part):
     """Who is told next if nobody has acknowledged."""
 
@@ -173,6 +182,10 @@ class CrisisAlert(_Part):
     cause: ProbableCause | None = None
     organic: Organic | None = None
     voices: tuple[Voice, ...] = ()
+    growth_per_hour: FiniteFloat | None = Field(
+        default=None, ge=0, description="Ratio of the excess in an hour to that of now."
+    )
+    forecast: tuple[Forecast, ...] = Field(default=(), description="The next hours, nearest first.")
     step: Step | None = None
     pipeline_sent_ms: int = Field(
         default=0,

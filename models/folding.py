@@ -31,6 +31,7 @@ _MARKS = (  # diacritics; the vowel signs of Indic scripts are letters to their 
 _REPLACEMENT = "\ufffd"
 _FIRST_SPECIAL = sys.maxunicode + 1
 _LAST_CASED = 0x20000  # no character from here on has case or a decomposition that matters
+_LAST_LETTER = 0x40000  # no letter nor digit is assigned from here on
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Folded:
 
     Attributes:
         text: what terms are compared with.
+        codes: its code points, shape (len(text),).
         origin: for each character of `text`, the index in the original of the character it came
             from, ascending, shape (len(text),); None where they are the same.
     """
 
     text: str
+    codes: npt.NDArray[np.uint32]
     origin: Indexes | None
 
     def original(self, index: int) -> int:
@@ -107,6 +110,32 @@ def _tables() -> _Tables:
     return _Tables(single, np.array([len(folded) for folded in rows], dtype=np.int64), several)
 
 
+@cache
+def folded_letters() -> npt.NDArray[np.uint32]:
+    """For each code point: its letter, folded; ``" "`` for white space; 0 for all else.
+
+    Returns:
+        Shape (0x110000,). Letters that fold to several or to none stand for themselves.
+    """
+    single = _tables().single
+    letters = np.zeros(_FIRST_SPECIAL, dtype=np.uint32)
+    for code in range(_LAST_LETTER):
+        char = chr(code)
+        if char.isalpha():
+            letters[code] = single[code] if single[code] < _FIRST_SPECIAL else code
+        elif char.isspace():
+            letters[code] = ord(" ")
+    return letters
+
+
+@cache
+def word_characters() -> npt.NDArray[np.bool_]:
+    """Whether each code point is a letter or a digit, as `str.isalnum` says; shape (0x110000,)."""
+    words = np.zeros(_FIRST_SPECIAL, dtype=np.bool_)
+    words[:_LAST_LETTER] = [chr(code).isalnum() for code in range(_LAST_LETTER)]
+    return words
+
+
 def fold(text: str) -> Folded:
     r"""Folds a text; runs of white space become one space.
 
@@ -126,7 +155,7 @@ def fold(text: str) -> Folded:
         keep = np.concatenate(([True], ~repeated))
         origin = np.flatnonzero(keep) if origin is None else origin[keep]
         folded = folded[keep]
-    return Folded(folded.tobytes().decode("utf-32-le"), origin)
+    return Folded(folded.tobytes().decode("utf-32-le"), folded, origin)
 
 
 def _resize(

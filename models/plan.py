@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from models.causes import Cause
 from models.detection.base import Kind, PlannedEvent, Severity
 
 UNITS_MIN = {"minute": 1, "hour": 60, "day": 24 * 60, "week": 7 * 24 * 60}
@@ -229,7 +230,7 @@ class Event(Part):
         )
 
 
-class Playbook(Part):
+class Measures(Part):
     """What to do; a field left out comes from the next less specific playbook."""
 
     runbook: str | None = Field(default=None, min_length=1, description="Link.")
@@ -242,17 +243,52 @@ class Playbook(Part):
     )
 
 
+CauseKey = Literal[
+    "misfire",
+    "moderation",
+    "outage",
+    "data-breach",
+    "product",
+    "service",
+    "people",
+    "misinformation",
+    "external",
+    "unknown",
+]
+
+
+class Playbook(Measures):
+    """What to do, and what else where the cause is known."""
+
+    causes: dict[CauseKey, Measures] = Field(
+        default_factory=dict, description="Before the rest, once the cause seems known."
+    )
+
+
 KindKey = Literal["surge-negative", "surge", "mood", "coordinated", "coverage", "any"]
 SeverityKey = Literal["info", "warning", "error", "critical", "any"]
 Playbooks = dict[KindKey, dict[SeverityKey, Playbook]]
 """By kind of signal, then by severity."""
 
 
-def applicable(playbooks: Playbooks, kind: Kind, severity: Severity) -> Iterator[Playbook]:
-    """Playbooks for a kind and severity, the most specific first."""
+def applicable(
+    playbooks: Playbooks, kind: Kind, severity: Severity, cause: Cause | None = None
+) -> Iterator[Measures]:
+    """What applies to a kind, severity and cause, the most specific first.
+
+    What is written for a cause goes before what is written for none.
+    """
     by_kind = cast(Mapping[str, Mapping[str, Playbook]], playbooks)
-    for kind_key in (kind.value, ANY):
-        by_severity = by_kind.get(kind_key, {})
-        for severity_key in (severity.value, ANY):
-            if severity_key in by_severity:
-                yield by_severity[severity_key]
+    books = [
+        by_severity[severity_key]
+        for kind_key in (kind.value, ANY)
+        for by_severity in (by_kind.get(kind_key, {}),)
+        for severity_key in (severity.value, ANY)
+        if severity_key in by_severity
+    ]
+    if cause is not None:
+        for book in books:
+            by_cause = cast(Mapping[str, Measures], book.causes)
+            if cause.value in by_cause:
+                yield by_cause[cause.value]
+    yield from books

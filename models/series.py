@@ -15,6 +15,15 @@ SERIES_VERSION = 1
 """Version of this contract; raised when a reader of the old one would misread a record."""
 
 
+class SeriesTerm(BaseModel):
+    """A term that rose in the hour before; posts of at least three authors hold it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    term: str
+    share: FiniteFloat = Field(ge=0, le=1, description="Of the hour's posts that hold it.")
+
+
 class SeriesPoint(BaseModel):
     """What is known of one brand in one closed bucket."""
 
@@ -34,6 +43,17 @@ class SeriesPoint(BaseModel):
     copies: int = Field(default=0, ge=0, description="Near-duplicates and loud authors, left out.")
     reach: int = Field(default=0, ge=0, description="Sum of the authors' reach.")
     authors: FiniteFloat = Field(default=0, ge=0, description="Distinct authors, estimated.")
+
+    weighted_sentiment: FiniteFloat | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="The same weighted by influence, 1 + log2(1 + reach); from a sample.",
+    )
+    platforms: dict[str, int] = Field(default_factory=dict, description="Mentions by platform.")
+    terms: tuple[SeriesTerm, ...] = Field(
+        default=(), description="What rose in the last hour; told once an hour."
+    )
 
     expected: FiniteFloat = Field(ge=0, description="Expected mentions of the bucket.")
     low: FiniteFloat = Field(ge=0, description="Lower end of their 95 % interval.")

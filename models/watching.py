@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ from models.alert import (
     Evidence,
     Exhibit,
     Expected,
+    Forecast,
     Observed,
     Organic,
     ProbableCause,
@@ -24,7 +26,7 @@ from models.alert import (
     status_of,
 )
 from models.buckets import ClosedBucket
-from models.causes import ANGRY_TONE_MILLI, guess_cause
+from models.causes import ANGRY_TONE_MILLI, Cause, guess_cause
 from models.detection.base import (
     BUCKET_MS,
     Bank,
@@ -37,17 +39,31 @@ from models.detection.base import (
     Transition,
 )
 from models.evidence import fold_exhibits, spread
+from models.influence import weighted_sentiment
+from models.leniency import budget_factor
+from models.outlook import Outlook, look_ahead
+from models.recall import (
+    KEPT_MS,
+    Recall,
+    Shown,
+    authors_of,
+    posts_of,
+    recalls,
+    shown_by,
+    without,
+)
 from models.rising import LEARNT_PER_MINUTE, Background, rising_terms
 from models.rolling import RollingFigures
 from models.sample import MAX_STORY, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
-from models.series import SeriesPoint
+from models.series import SeriesPoint, SeriesTerm
 from models.tally import Erasure, ExhibitRow, Tally, best_exhibits, distinct, erase
 from models.voices import voices_of
 
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
 """Buckets kept for each brand, so that an alert can show what came before its first decision."""
+MAX_HOUR_TERMS = 5
 _NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
 
 BankFactory = Callable[[Sequence[RowSettings]], Bank]
@@ -56,7 +72,9 @@ BankFactory = Callable[[Sequence[RowSettings]], Bank]
 class Plan(Protocol):
     """What the watch stage asks of the contingency plan."""
 
-    def step(self, brand: str, kind: Kind, severity: Severity, /) -> Step | None:
+    def step(
+        self, brand: str, kind: Kind, severity: Severity, cause: Cause | None, /
+    ) -> Step | None:
         """The step that applies, if the plan has one."""
         ...
 
@@ -92,6 +110,8 @@ class _State(msgspec.Struct, array_like=True):
     lives: dict[str, dict[str, _Life]]  # by brand, by kind
     ended: dict[str, dict[str, int]] = {}  # when the last life ended; by brand, by kind
     backgrounds: dict[str, Background] = msgspec.field(default_factory=dict)
+    shown: dict[str, Shown] = msgspec.field(default_factory=dict)  # by alerts that are over
+    halvings: dict[str, int] = msgspec.field(default_factory=dict)  # of budgets, by brand
 
 
 _state_decoder = msgspec.msgpack.Decoder(_State)
@@ -104,6 +124,7 @@ class Decision:
     bucket: int
     series: list[SeriesPoint]
     alerts: list[CrisisAlert]
+    recalls: list[Recall] = field(default_factory=list)
 
 
 class BrandWatch:
@@ -140,6 +161,8 @@ class BrandWatch:
         self._lives: dict[tuple[int, Kind], _Life] = {}
         self._ended_ms: dict[tuple[int, Kind], int] = {}
         self._backgrounds: dict[int, Background] = {}
+        self._shown: dict[str, Shown] = {}
+        self._halvings: dict[str, int] = {}
         self.folded: int | None = None
         self.unknown_brands: set[str] = set()
         """Brands that score knows and this watchlist does not: the two are out of step."""
@@ -159,7 +182,38 @@ class BrandWatch:
         self._remember(closed.bucket, tallies)
         alerts = revised + [self._revise(transition, closed) for transition in transitions]
         self.folded = closed.bucket
-        return Decision(closed.bucket, series, alerts)
+        return Decision(closed.bucket, series, alerts, self._recall(closed))
+
+    def set_halvings(self, halvings: Mapping[str, int]) -> None:
+        """Halves brands' budgets of false alarms so many times each; those not named are whole.
+
+        For the moment just before the state is saved: what is decided between two saves must follow
+        from the first of them and the frames alone.
+        """
+        wanted = {brand: n for brand, n in sorted(halvings.items()) if brand in self._row and n}
+        if wanted != self._halvings:
+            saved = self._bank.save()
+            self._halvings = wanted
+            self._bank = self._make_bank(self._settings())
+            self._bank.load(saved)
+
+    def _settings(self) -> list[RowSettings]:
+        return [
+            replace(
+                brand.settings,
+                false_alarms=brand.settings.false_alarms
+                * budget_factor(self._halvings.get(brand.id, 0)),
+            )
+            for brand in self._brands
+        ]
+
+    def _recall(self, closed: ClosedBucket) -> list[Recall]:
+        """Alerts that are over and may show what was erased."""
+        if not closed.erased:
+            return []
+        oldest_ms = closed.bucket * BUCKET_MS - KEPT_MS
+        self._shown = {n: one for n, one in self._shown.items() if one.ended_ms >= oldest_ms}
+        return list(recalls(self._shown, closed.erased))
 
     def _erase(self, erased: Sequence[Erasure]) -> list[CrisisAlert]:
         """Forgets exhibits; new revisions of the active alerts that showed one of them."""
@@ -169,32 +223,16 @@ class BrandWatch:
             for _, tally in entries:
                 erase(tally, erased)
         revisions = []
-        for (row, kind), life in sorted(self._lives.items()):
+        posts, authors = posts_of(erased), authors_of(erased)
+        for _, life in sorted(self._lives.items()):
             erase(life.story, erased)
-            posts = {erasure.post for erasure in erased if erasure.post}
-            authors = {erasure.author for erasure in erased if erasure.author}
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
-            alert = CrisisAlert.model_validate_json(life.last)
-            kept = tuple(
-                e for e in alert.exhibits if e.post not in posts and e.author not in authors
-            )
-            first, voices = alert.first_post, alert.voices
-            if first is not None and (first.post in posts or first.author in authors):
-                first = None
-            voices = tuple(voice for voice in voices if voice.author not in authors)
-            if (kept, first, voices) != (alert.exhibits, alert.first_post, alert.voices):
-                life.revision += 1
-                update = {
-                    "exhibits": kept,
-                    "first_post": first,
-                    "voices": voices,
-                    "revision": life.revision,
-                    "reason": "A post shown as evidence was deleted or edited by its author.",
-                }
-                revised = alert.model_copy(update=update)
-                self._lives[row, kind].last = revised.encode()
+            revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
+            if revised is not None:
+                life.revision = revised.revision
+                life.last = revised.encode()
                 revisions.append(revised)
         return revisions
 
@@ -211,13 +249,15 @@ class BrandWatch:
             version=STATE_VERSION,
             folded=-1 if self.folded is None else self.folded,
             brands=names,
-            settings=[brand.settings for brand in self._brands],
+            settings=self._settings(),
             bank=self._bank.save(),
             rolling=self._rolling.save().tobytes(),
             recent={names[row]: self._recent[row] for row in sorted(self._recent)},
             lives=lives,
             ended=ended,
             backgrounds={names[row]: self._backgrounds[row] for row in sorted(self._backgrounds)},
+            shown=dict(sorted(self._shown.items())),
+            halvings=self._halvings,
         )
         return msgspec.msgpack.encode(state)
 
@@ -233,6 +273,9 @@ class BrandWatch:
             raise ValueError(f"not a state of the watch stage: {error}") from error
         if state.version != STATE_VERSION:
             raise ValueError(f"state of version {state.version}, this watch reads {STATE_VERSION}")
+        self._shown = state.shown
+        self._halvings = {name: n for name, n in state.halvings.items() if name in self._row}
+        self._bank = self._make_bank(self._settings())
         if state.brands == [brand.id for brand in self._brands]:
             self._bank.load(state.bank)
         else:
@@ -294,6 +337,9 @@ class BrandWatch:
                     expected_negative_share=float(reading.expected_negative_share[row]),
                     statistic=float(reading.statistic[row]),
                     threshold=float(reading.threshold[row]),
+                    weighted_sentiment=weighted_sentiment(tally.sample),
+                    platforms=dict(sorted(tally.platforms.items())),
+                    terms=self._terms_of_the_hour(row, closed.bucket),
                     rolling_mentions_per_min=self._rolling.mentions_per_min(row),
                     rolling_sentiment=self._rolling.sentiment(row),
                     coverage=closed.coverage,
@@ -301,6 +347,24 @@ class BrandWatch:
                 )
             )
         return points
+
+    def _terms_of_the_hour(self, row: int, bucket: int) -> tuple[SeriesTerm, ...]:
+        """What rose in the last hour; once an hour, each brand at a minute of its own."""
+        brand = self._brands[row].id
+        if (bucket + zlib.crc32(brand.encode())) % RECENT_BUCKETS or row not in self._recent:
+            return ()
+        rows = [r for at, t in self._recent[row] if at > bucket - RECENT_BUCKETS for r in t.sample]
+        rising = rising_terms(smallest(rows, MAX_STORY), self._background_of(brand), MAX_HOUR_TERMS)
+        return tuple(SeriesTerm(term=one.term, share=one.share) for one in rising)
+
+    def _outlook(self, row: int, transition: Transition, bucket: int) -> Outlook | None:
+        """Of the mentions; None of an alert that is over, or young, or not about posts."""
+        minutes = transition.expected.mentions, transition.observed.minutes
+        if transition.phase is Phase.RESOLVED or transition.kind is Kind.COVERAGE or not minutes[1]:
+            return None
+        counts = dict.fromkeys(range(bucket - RECENT_BUCKETS + 1, bucket + 1), 0)
+        counts |= {at: t.mentions for at, t in self._recent.get(row, []) if at in counts}
+        return look_ahead(list(counts.values()), minutes[0] / minutes[1])
 
     def _remember(self, bucket: int, tallies: dict[int, Tally]) -> None:
         for row, tally in tallies.items():
@@ -355,6 +419,7 @@ class BrandWatch:
         if transition.phase is Phase.RESOLVED:
             del self._lives[place]
             self._ended_ms[place] = transition.decided_ms
+            self._shown[alert.alert_id] = shown_by(alert, transition.decided_ms)
         return alert
 
     def _make_alert(
@@ -362,6 +427,8 @@ class BrandWatch:
     ) -> CrisisAlert:
         t, story = transition, life.story
         resolved = t.phase is Phase.RESOLVED
+        cause = self._cause(brand.id, life.sample)
+        outlook = self._outlook(t.row, t, closed.bucket)
         return CrisisAlert(
             alert_id=life.alert_id,
             revision=life.revision,
@@ -420,10 +487,17 @@ class BrandWatch:
                 )
                 for rising in rising_terms(life.sample, self._background_of(brand.id))
             ),
-            cause=self._cause(brand.id, life.sample),
+            cause=cause,
             organic=_organic(story, life.sample),
             voices=tuple(voices_of(story.exhibits, life.sample)),
-            step=None if self._plan is None else self._plan.step(brand.id, t.kind, t.severity),
+            growth_per_hour=outlook.growth_per_hour if outlook else None,
+            forecast=tuple(
+                Forecast(hours=a.hours, mentions=a.mentions, low=a.low, high=a.high)
+                for a in (outlook.ahead if outlook else ())
+            ),
+            step=None
+            if self._plan is None
+            else self._plan.step(brand.id, t.kind, t.severity, cause.cause if cause else None),
             pipeline_sent_ms=closed.sent_ms,
         )
 

@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from models.alert import EscalationStep, Step
 from models.brand import Brand, Defaults, Follow, Match
+from models.causes import Cause
 from models.detection.base import Kind, RowSettings, Severity
 from models.errors import UserError
 from models.marked_yaml import Fault, Location, MarkedYaml
@@ -109,11 +110,13 @@ class Watchlist(Part):
             for brand in self.brands
         ]
 
-    def step(self, brand_id: str, kind: Kind, severity: Severity) -> Step | None:
+    def step(
+        self, brand_id: str, kind: Kind, severity: Severity, cause: Cause | None = None
+    ) -> Step | None:
         """The step of the plan that applies to an alert.
 
         Each field comes from the most specific playbook that has it: the brand's before the
-        defaults', the kind's before `any`, the severity's before `any`.
+        defaults', the cause's before none, the kind's before `any`, the severity's before `any`.
 
         Returns:
             None if the plan says nothing: no playbook applies and nobody owns the brand.
@@ -123,8 +126,8 @@ class Watchlist(Part):
         """
         brand = self.brand(brand_id)
         books = [
-            *applicable(brand.playbooks, kind, severity),
-            *applicable(self.defaults.playbooks, kind, severity),
+            *applicable(brand.playbooks, kind, severity, cause),
+            *applicable(self.defaults.playbooks, kind, severity, cause),
         ]
         if not books and brand.owner is None:
             return None

@@ -61,6 +61,8 @@ class Watermark:
         self._sources: dict[str, _Source] = {}
         self.complete: int | None = None
         """Last complete bucket (minutes since the epoch), None before the first."""
+        self.latest_ms: int | None = None
+        """The foremost time any connector has spoken of."""
         if memo:
             try:
                 text = _unpack(memo) if memo.startswith(_PACKED) else memo
@@ -68,6 +70,7 @@ class Watermark:
             except (msgspec.DecodeError, ValueError, zlib.error) as error:
                 raise ValueError(f"not a watermark's memo: {error}") from error
             self.complete, self._sources = state.complete, state.sources
+            self.latest_ms = self._foremost_ms()
 
     def beat(self, source: str, until_ms: int, sent_ms: int, final: bool) -> Close | None:
         """Takes a heartbeat; returns what it completed, if anything."""
@@ -75,14 +78,15 @@ class Watermark:
         if known is not None:
             until_ms = max(until_ms, known.until_ms)
         self._sources[source] = _Source(until_ms, final)
-        return self._close(sent_ms)
+        close = self._close(sent_ms)
+        self.latest_ms = self._foremost_ms()
+        return close
 
     def is_late(self, bucket: int) -> bool:
         """Whether a bucket is already complete."""
         return self.complete is not None and bucket <= self.complete
 
-    def latest_ms(self) -> int | None:
-        """The foremost time any connector has spoken of."""
+    def _foremost_ms(self) -> int | None:
         return max((s.until_ms for s in self._sources.values()), default=None)
 
     def memo(self) -> str:
@@ -93,7 +97,7 @@ class Watermark:
         """
         text = self._encode(self._sources)
         if len(text) > MAX_MEMO_BYTES:
-            foremost = self.latest_ms() or 0
+            foremost = self.latest_ms or 0
             silent = {
                 name: s
                 for name, s in self._sources.items()

@@ -269,7 +269,7 @@ class ScoreStage:
         counts = scorer.take_counts()
         self.metrics.records.inc(counts.records)
         for op, count in counts.posts.items():
-            self.metrics.posts.labels(op=op).inc(count)
+            self.metrics.posts.labels(op=op.value).inc(count)
         self.metrics.mentions.inc(counts.mentions)
         self.metrics.duplicates.inc(counts.duplicates)
         self.metrics.late.inc(counts.late)

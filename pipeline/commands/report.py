@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import EXIT_OK, UserError
+from pipeline.language import DEFAULT, LANGUAGES, speaking
 
 if TYPE_CHECKING:
     from models.alert import CrisisAlert
@@ -19,6 +20,7 @@ examples:
   czujka report --list                                   alerts that there are, newest last
   czujka report orzel-air.surge-negative.20261128T0812Z  writes two files into the folder
   czujka report orzel-air --out reports                  the brand's newest alert that fired
+  czujka report orzel-air --language pl                  in Polish
   czujka report ID --alerts a.jsonl --series s.jsonl     of a backtest, without a broker
 
 The HTML file holds everything it needs; print it to get a PDF."""
@@ -31,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--list", action="store_true", help="list the alerts instead")
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where to write")
+    parser.add_argument(
+        "--language", choices=list(LANGUAGES), default=DEFAULT, help=f"of the report ({DEFAULT})"
+    )
     files = parser.add_argument_group("from files instead of topics")
     files.add_argument(
         "--alerts", type=Path, metavar="FILE", help="backtest's --alerts, JSON lines"
@@ -72,8 +77,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from pipeline.report.html import write_html
     from pipeline.report.markdown import write_markdown
 
-    account = write_account(dossier)
-    for ending, text in (("html", write_html(account)), ("md", write_markdown(account))):
+    with speaking(args.language):
+        account = write_account(dossier)
+        texts = {"html": write_html(account), "md": write_markdown(account)}
+    for ending, text in texts.items():
         path = args.out / f"{alert_id.replace('/', '_')}.{ending}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

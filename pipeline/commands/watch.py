@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from pipeline.watch.app import is_ready, make_app, run_app
 
     watchlist = read_watchlist(settings)
-    refuse_unfit_topics(settings, ("tallies", "series", "alerts", "dead-letters"))
+    refuse_unfit_topics(settings, ("tallies", "series", "alerts", "feedback", "dead-letters"))
     factory = watch_factory(watchlist, settings, load_scorer().version)
     app = make_app(settings, factory, WatchMetrics())
     pulse = Pulse(STALLED_AFTER_S)

@@ -31,7 +31,9 @@ from pipeline.console import views
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.reports import Reports
+from pipeline.console.speech import SpeakLanguage, choose_language
 from pipeline.console.templating import make_environment
+from pipeline.language import _, n_, spoken
 from pipeline.ledger import BrandView, Ledger
 from pipeline.report.account import dues
 from pipeline.report.dossier import Dossier
@@ -112,6 +114,7 @@ def create_app(
             Route("/alerts/{alert_id:path}", pages.alert),
             Route("/reports/{alert_id:path}", reports.page),
             *desk.routes(pages.show),
+            Route("/language/{code}", choose_language),
             Route("/events", _events(changes)),
             Route("/api/brands", api.brands),
             Route("/api/alerts", api.alerts),
@@ -120,7 +123,7 @@ def create_app(
             Route("/readyz", _probe(lambda: source.caught_up)),
             Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         ],
-        middleware=[Middleware(_GuardHeaders)],
+        middleware=[Middleware(_GuardHeaders), Middleware(SpeakLanguage)],
         exception_handlers={HTTPException: pages.failure},
     )
 
@@ -147,18 +150,19 @@ class _Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._templates = make_environment(FOLDER / "templates")
-        self._overview: tuple[tuple[int, bool, bool], str] | None = None
+        self._overviews: dict[str, tuple[tuple[int, bool, bool], str]] = {}
 
     async def overview(self, request: Request) -> Response:
         """Who needs attention, every brand by urgency, what was resolved lately.
 
-        Rendered once for each state of the ledger, however many look at it.
+        Rendered once for each state of the ledger and language, however many look at it.
         """
         ledger, source = self._console.ledger, self._console.source
         state = (ledger.version, source.connected, source.caught_up)
-        if self._overview is None or self._overview[0] != state:
-            self._overview = (state, self._render_overview())
-        return HTMLResponse(self._overview[1])
+        kept = self._overviews.get(spoken())
+        if kept is None or kept[0] != state:
+            kept = self._overviews[spoken()] = (state, self._render_overview())
+        return HTMLResponse(kept[1])
 
     def _render_overview(self) -> str:
         ledger = self._console.ledger
@@ -180,7 +184,14 @@ class _Pages:
         alerts = self._console.ledger.alerts()
         last = max(1, -(-len(alerts) // PAGE_ROWS))
         if page > last:
-            raise HTTPException(404, f"There are {last} pages of alerts.")
+            raise HTTPException(
+                404,
+                n_(
+                    "There is %(count)s page of alerts.",
+                    "There are %(count)s pages of alerts.",
+                    last,
+                ),
+            )
         start = (page - 1) * PAGE_ROWS
         return self.show(
             "alerts.html",
@@ -275,7 +286,8 @@ def _find(ledger: Ledger, request: Request) -> CrisisAlert:
     alert = ledger.alert(request.path_params["alert_id"])
     if alert is None:
         raise HTTPException(
-            404, "No such alert is in memory: it was erased, or is older than what is kept here."
+            404,
+            _("No such alert is in memory: it was erased, or is older than what is kept here."),
         )
     return alert
 
@@ -298,7 +310,15 @@ def _whole(
     if text is None:
         return otherwise
     if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
-        raise HTTPException(400, f"{name} is a whole number from {least} to {most}")
+        raise HTTPException(
+            400,
+            _(
+                "%(name)s is a whole number from %(least)s to %(most)s",
+                name=name,
+                least=least,
+                most=most,
+            ),
+        )
     return int(text)
 
 

@@ -16,7 +16,9 @@ from models.causes import Cause
 from models.errors import UserError
 from models.feedback import QUESTION_OF, Answer, Feedback, feedback_key
 from pipeline.console.sessions import COOKIE, Session, Sessions, read_form, require_mark
+from pipeline.console.speech import local
 from pipeline.console.views import alert_href
+from pipeline.language import _
 from pipeline.ledger import Ledger
 
 WITHDRAW = "withdraw"
@@ -75,7 +77,7 @@ class Desk:
         async def sign_in(request: Request) -> Response:
             sessions = self._required()
             fields = await read_form(request)
-            back = _local(fields.get("back", "/"))
+            back = local(fields.get("back", "/"))
             if not sessions.opens(fields.get("token", "")):
                 return show("sign_in.html", 403, back=back, wrong=True, session=None)
             response = RedirectResponse(back, 303)
@@ -108,13 +110,15 @@ class Desk:
 
     def _required(self) -> Sessions:
         if self._sessions is None:
-            raise HTTPException(403, "This console is read-only: CZUJKA_CONSOLE_TOKEN is not set.")
+            raise HTTPException(
+                403, _("This console is read-only: CZUJKA_CONSOLE_TOKEN is not set.")
+            )
         return self._sessions
 
     async def _form(self, request: Request) -> tuple[Session, dict[str, str]]:
         session = self._required().of(request)
         if session is None:
-            raise HTTPException(403, "Sign in first.")
+            raise HTTPException(403, _("Sign in first."))
         fields = await read_form(request)
         require_mark(session, fields)
         return session, fields
@@ -122,7 +126,7 @@ class Desk:
     def _alert(self, fields: dict[str, str]) -> CrisisAlert:
         alert = self._ledger.alert(fields.get("alert", ""))
         if alert is None:
-            raise HTTPException(404, "No such alert is in memory.")
+            raise HTTPException(404, _("No such alert is in memory."))
         return alert
 
     def _read(
@@ -130,7 +134,7 @@ class Desk:
     ) -> tuple[bytes, Feedback | None]:
         word, post = fields.get("answer", ""), fields.get("post") or None
         if post is not None and post not in {exhibit.post for exhibit in alert.exhibits}:
-            raise HTTPException(400, "That post is no exhibit of this alert.")
+            raise HTTPException(400, _("That post is no exhibit of this alert."))
         try:
             if word == WITHDRAW:
                 question = QUESTION_OF[Answer(fields.get("taken_back", ""))]
@@ -148,16 +152,10 @@ class Desk:
             )
         except ValueError as error:
             raise HTTPException(
-                400, "The answer is not complete, or its note is too long."
+                400, _("The answer is not complete, or its note is too long.")
             ) from error
         return said.key(), said
 
 
 def _back(request: Request) -> str:
-    return _local(request.query_params.get("back", "/"))
-
-
-def _local(address: str) -> str:
-    """An address of this console, whatever was asked for: nobody is sent elsewhere."""
-    local = address.startswith("/") and not address.startswith("//") and "\\" not in address
-    return address if local and address.isprintable() else "/"
+    return local(request.query_params.get("back", "/"))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from models.errors import UserError
+from pipeline.language import _
 from pipeline.ledger import Ledger
 from pipeline.report.account import write_account
 from pipeline.report.dossier import Dossier
@@ -42,7 +43,7 @@ class Reports:
         if wanted not in FORMATS:
             raise HTTPException(400, f"format is one of {', '.join(FORMATS)}")
         if self._ledger.alert(alert_id) is None:
-            raise HTTPException(404, "No such alert is in memory.")
+            raise HTTPException(404, _("No such alert is in memory."))
         try:
             async with self._turn:
                 account = write_account(await self._dossier(alert_id))

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.feedback import MAX_NAME_CHARS
+from pipeline.language import _
 from pipeline.plaintext import one_line
 
 COOKIE = "czujka-session"
@@ -103,20 +104,20 @@ async def read_form(request: Request) -> dict[str, str]:
     """
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise HTTPException(403, "This form was sent from another site.")
+        raise HTTPException(403, _("This form was sent from another site."))
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise HTTPException(403, "This form was sent from another site.")
+        raise HTTPException(403, _("This form was sent from another site."))
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise HTTPException(415, "A form is expected.")
+        raise HTTPException(415, _("A form is expected."))
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM_BYTES:
-            raise HTTPException(413, "The form is too long.")
+            raise HTTPException(413, _("The form is too long."))
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
     except ValueError as error:
-        raise HTTPException(400, "The form cannot be read.") from error
+        raise HTTPException(400, _("The form cannot be read.")) from error
 
 
 def require_mark(session: Session, fields: dict[str, str]) -> None:
@@ -126,4 +127,4 @@ def require_mark(session: Session, fields: dict[str, str]) -> None:
         HTTPException: it does not.
     """
     if not hmac.compare_digest(session.mark.encode(), fields.get("mark", "").encode()):
-        raise HTTPException(403, "This form is too old or not ours: load the page again.")
+        raise HTTPException(403, _("This form is too old or not ours: load the page again."))

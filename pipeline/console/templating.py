@@ -9,7 +9,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.console import views, wording
+from pipeline import language
+from pipeline.console import sayings, views, wording
 from pipeline.plaintext import printable
 
 
@@ -24,7 +25,9 @@ def make_environment(folder: Path) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        language.gettext, language.ngettext, newstyle=True
+    )
     environment.filters.update(
         figure=wording.figure,
         percentage=wording.percentage,
@@ -34,6 +37,8 @@ def make_environment(folder: Path) -> Environment:
         plain_moment=wording.moment,
         stretch=wording.stretch,
         safe_link=views.safe_link,
+        summary=sayings.summary,
+        reason=sayings.reason,
         alert_href=views.alert_href,
         report_href=views.report_href,
     )
@@ -49,6 +54,8 @@ def make_environment(folder: Path) -> Environment:
     )
     environment.globals.update({name: getattr(wording, name) for name in words})
     environment.globals["session"] = None
+    environment.globals["spoken"] = language.spoken
+    environment.globals["LANGUAGES"] = language.LANGUAGES
     environment.globals["lasted"] = views.lasted
     return environment
 

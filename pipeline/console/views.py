@@ -12,6 +12,7 @@ from markupsafe import Markup
 from models.alert import CrisisAlert
 from pipeline.console.charts import Marker, mood_bar, volume_chart
 from pipeline.console.wording import figure
+from pipeline.language import _
 from pipeline.ledger import BrandView, Ledger
 from pipeline.plaintext import printable
 
@@ -79,9 +80,14 @@ def brand_row(view: BrandView) -> BrandRow:
     label = ""
     if latest is not None:
         peak = max(point.mentions for point in points)
-        label = (
-            f"{printable(view.name)}: {latest.mentions} mentions in the newest minute, "
-            f"{figure(latest.expected)} expected, peak {peak} in {len(points)} minutes"
+        label = _(
+            "%(name)s: mentions in the newest minute: %(mentions)s, expected: %(expected)s, "
+            "peak of the last %(minutes)s minutes: %(peak)s",
+            name=printable(view.name),
+            mentions=latest.mentions,
+            expected=figure(latest.expected),
+            peak=peak,
+            minutes=len(points),
         )
     return BrandRow(
         view=view,
@@ -108,7 +114,11 @@ def alert_chart(ledger: Ledger, alert: CrisisAlert) -> AlertChart | None:
     moments = {"onset": alert.onset, "fired": alert.fired_at, "resolved": alert.resolved_at}
     markers = [Marker(at, name) for name, at in moments.items() if at is not None]
     peak = max(point.mentions for point in points)
-    label = f"Mentions a minute of {printable(view.name)} around the alert, peak {peak}"
+    label = _(
+        "Mentions a minute of %(name)s around the alert, peak %(peak)s",
+        name=printable(view.name),
+        peak=peak,
+    )
     return AlertChart(
         drawing=volume_chart(points, label, CHART_COLUMNS, markers),
         start=datetime.fromtimestamp(points[0].bucket_ms / 1000, tz=alert.onset.tzinfo),

@@ -1,7 +1,6 @@
-"""Words and figures for people. Every sentence of the Python side stands here, marked for gettext.
+"""Words and figures for people, in the language spoken now (`pipeline.language`).
 
-`N_` marks a string for extraction and leaves it as it is; the templates translate it when they
-show it.
+The tables hold English marked with `N_`; whoever shows an entry translates it.
 """
 
 from __future__ import annotations
@@ -11,16 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from babel.dates import format_datetime
+
 from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
 from models.feedback import Answer
+from pipeline.language import N_, _, spoken
 from pipeline.ledger import BrandState
-
-
-def N_(text: str) -> str:
-    """Marks a string for translation."""
-    return text
-
 
 KINDS: Final[Mapping[Kind, str]] = {
     Kind.SURGE_NEGATIVE: N_("Negative surge"),
@@ -92,10 +88,15 @@ def figure(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     if abs(value) >= 1_000_000:
-        return f"{value / 1_000_000:.3g}\u202fM"
+        return _("%(figure)s\u202fM", figure=decimal(f"{value / 1_000_000:.3g}"))
     if abs(value) >= 10 or value == int(value):
         return f"{value:,.0f}".replace(",", "\u202f")
-    return f"{value:.2g}"
+    return decimal(f"{value:.2g}")
+
+
+def decimal(figure: str) -> str:
+    """A figure with the decimal sign of the language: Polish has a comma."""
+    return figure.replace(".", ",") if spoken() == "pl" else figure
 
 
 def percentage(share: float | None) -> str:
@@ -120,8 +121,8 @@ def signed(value: float | None) -> str:
     """
     if value is None or not math.isfinite(value):
         return NOTHING
-    text = f"{abs(value):.2f}"
-    return text if text == "0.00" else f"{'−' if value < 0 else '+'}{text}"
+    text = decimal(f"{abs(value):.2f}")
+    return text if text in ("0.00", "0,00") else f"{'−' if value < 0 else '+'}{text}"
 
 
 def chance(probability: float) -> str:
@@ -132,7 +133,7 @@ def chance(probability: float) -> str:
         ['< 10⁻¹²', '10⁻⁹', '0.012', '0.5']
     """
     if probability >= 0.001:
-        return f"{probability:.2g}"
+        return decimal(f"{probability:.2g}")
     exponent = math.floor(math.log10(probability)) if probability > 0 else -math.inf
     if exponent < -12:
         return "< 10⁻¹²"
@@ -147,7 +148,22 @@ def moment(time: datetime | None) -> str:
         >>> moment(datetime(2015, 2, 22, 9, 5, tzinfo=UTC))
         '22 Feb 2015, 09:05'
     """
-    return NOTHING if time is None else f"{time.day} {time:%b %Y, %H:%M}"
+    if time is None:
+        return NOTHING
+    written: str = format_datetime(time, "d MMM y, HH:mm", locale=spoken())
+    return written
+
+
+def day(time: datetime) -> str:
+    """A day, UTC.
+
+    Example:
+        >>> from datetime import UTC
+        >>> day(datetime(2015, 2, 22, tzinfo=UTC))
+        '22 Feb 2015'
+    """
+    written: str = format_datetime(time, "d MMM y", locale=spoken())
+    return written
 
 
 def stretch(span: timedelta) -> str:

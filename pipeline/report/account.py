@@ -14,6 +14,7 @@ from models.alert import CrisisAlert
 from models.detection.base import Phase
 from models.errors import UserError
 from models.feedback import Answer, Feedback
+from pipeline.console import sayings
 from pipeline.console.views import Share, shares
 from pipeline.console.wording import (
     ANSWERS,
@@ -26,16 +27,17 @@ from pipeline.console.wording import (
     signed,
     stretch,
 )
+from pipeline.language import N_, _, n_
 from pipeline.report.dossier import Dossier
 from pipeline.report.lessons import questions
-from pipeline.report.measures import Measures, Minutes, measure
+from pipeline.report.measures import Measures, Minutes, Peak, measure
 
 _PHASES = {
-    Phase.WATCH: ("pending", "Came near the threshold"),
-    Phase.FIRING: ("fired", "Fired"),
-    Phase.ESCALATED: ("fired", "Escalated"),
-    Phase.COOLING: ("cooling", "Back near its baseline"),
-    Phase.RESOLVED: ("resolved", "Resolved"),
+    Phase.WATCH: ("pending", N_("Came near the threshold")),
+    Phase.FIRING: ("fired", N_("Came back")),
+    Phase.ESCALATED: ("fired", N_("Escalated to %(severity)s")),
+    Phase.COOLING: ("cooling", N_("Back near its baseline")),
+    Phase.RESOLVED: ("resolved", N_("Resolved")),
 }
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_EVENTS = len(_LETTERS)
@@ -153,122 +155,173 @@ def _summary(
     earlier: Sequence[CrisisAlert],
 ) -> Iterator[str]:
     seen, usual = alert.observed, alert.expected
-    kind = KINDS[alert.kind].lower()
+    kind = _(KINDS[alert.kind]).lower()
     late = delay(alert)
     if late is None:
-        yield (
-            f"{alert.brand_name}: signs of a {kind} from {moment(alert.onset)} UTC on. "
-            "It did not fire."
+        yield _(
+            "%(brand)s: signs of a %(kind)s from %(onset)s UTC on. It did not fire.",
+            brand=alert.brand_name,
+            kind=kind,
+            onset=moment(alert.onset),
         )
     else:
-        told = (
-            f" By then {figure(measures.seen_when_fired)} {_counted(measures)} had been seen."
-            if measures is not None and measures.seen_when_fired is not None
-            else ""
+        yield _(
+            "%(brand)s: %(kind)s, %(severity)s at its worst. It began on %(onset)s UTC and fired "
+            "%(late)s later.",
+            brand=alert.brand_name,
+            kind=kind,
+            severity=_(SEVERITIES[alert.severity]).lower(),
+            onset=moment(alert.onset),
+            late=stretch(late),
         )
-        yield (
-            f"{alert.brand_name}: {kind}, {SEVERITIES[alert.severity].lower()} at its worst. It "
-            f"began on {moment(alert.onset)} UTC and fired {stretch(late)} later.{told}"
-        )
+        if measures is not None and measures.seen_when_fired is not None:
+            told = (
+                _("By then %(seen)s negative mentions had been seen.")
+                if measures.counts_negative
+                else _("By then %(seen)s mentions had been seen.")
+            )
+            yield told % {"seen": figure(measures.seen_when_fired)}
     if measures is not None and measures.peak is not None:
-        peak = measures.peak
-        yield (
-            f"The worst quarter of an hour lay around {moment(peak.at)}, with "
-            f"{figure(peak.per_min)} {_counted(measures)} a minute where "
-            f"{figure(peak.usual_per_min)} are usual."
-        )
-        if measures.turned_at is not None:
-            turned = moment(measures.turned_at)
-            yield f"It turned at {turned}: from then on less than half was left."
+        yield from _course(measures, measures.peak)
     lasted = duration(alert)
-    if lasted is not None:
-        ending = "was over" if alert.fired_at else "faded"
-        yield f"It {ending} after {stretch(lasted)}, on {moment(alert.resolved_at)} UTC."
+    if lasted is None:
+        yield _("It is not over yet.")
     else:
-        yield "It is not over yet."
+        ending = (
+            _("It was over after %(lasted)s, on %(end)s UTC.")
+            if alert.fired_at
+            else _("It faded after %(lasted)s, on %(end)s UTC.")
+        )
+        yield ending % {"lasted": stretch(lasted), "end": moment(alert.resolved_at)}
     if seen.mentions:
-        yield (
-            f"In all {figure(seen.mentions)} mentions by about {figure(seen.authors)} authors, "
-            f"where {figure(usual.mentions)} mentions are usual ({figure(usual.low)} to "
-            f"{figure(usual.high)}); {percentage(negative_share(alert))} of them negative, usually "
-            f"{percentage(usual.negative_share)}."
+        yield _(
+            "In all %(mentions)s mentions by about %(authors)s authors, where %(usual)s mentions "
+            "are usual (%(low)s to %(high)s); %(share)s of them negative, usually %(usual_share)s.",
+            mentions=figure(seen.mentions),
+            authors=figure(seen.authors),
+            usual=figure(usual.mentions),
+            low=figure(usual.low),
+            high=figure(usual.high),
+            share=percentage(negative_share(alert)),
+            usual_share=percentage(usual.negative_share),
         )
     if seen.reach:
-        yield f"The authors' followers add up to {figure(seen.reach)}."
+        yield _("The authors' followers add up to %(reach)s.", reach=figure(seen.reach))
     if platforms and languages:
-        yield (
-            f"Most of it on {platforms[0].name} ({percentage(platforms[0].share)}), most of it in "
-            f"{languages[0].name} ({percentage(languages[0].share)})."
+        yield _(
+            "Most of it on %(platform)s (%(share)s), most of it in %(language)s "
+            "(%(language_share)s).",
+            platform=platforms[0].name,
+            share=percentage(platforms[0].share),
+            language=languages[0].name,
+            language_share=percentage(languages[0].share),
         )
     if measures is not None and measures.residual is not None:
         after = next(m for m in reversed(measures.moods) if m.sentiment is not None)
-        yield (
-            f"Sentiment was {signed(measures.moods[0].sentiment)} the day before, "
-            f"{signed(measures.moods[1].sentiment)} during, and {signed(after.sentiment)} on "
-            f"{after.name}."
+        yield _(
+            "Sentiment was %(before)s the day before, %(during)s during, and %(after)s on %(day)s.",
+            before=signed(measures.moods[0].sentiment),
+            during=signed(measures.moods[1].sentiment),
+            after=signed(after.sentiment),
+            day=after.name,
         )
     yield _rank(alert, earlier)
+
+
+def _course(measures: Measures, peak: Peak) -> Iterator[str]:
+    worst = (
+        _(
+            "The worst quarter of an hour lay around %(at)s, with %(rate)s negative mentions a "
+            "minute where %(usual)s are usual."
+        )
+        if measures.counts_negative
+        else _(
+            "The worst quarter of an hour lay around %(at)s, with %(rate)s mentions a minute "
+            "where %(usual)s are usual."
+        )
+    )
+    yield worst % {
+        "at": moment(peak.at),
+        "rate": figure(peak.per_min),
+        "usual": figure(peak.usual_per_min),
+    }
+    if measures.turned_at is not None:
+        yield _(
+            "It turned at %(turned)s: from then on less than half was left.",
+            turned=moment(measures.turned_at),
+        )
 
 
 def _rank(alert: CrisisAlert, earlier: Sequence[CrisisAlert]) -> str:
     same = [other for other in earlier if other.kind is alert.kind]
     if not same:
-        return "No earlier alert of this kind is known of the brand."
+        return _("No earlier alert of this kind is known of the brand.")
     smaller = sum(alert.observed.mentions > other.observed.mentions for other in same)
     if len(same) == 1:
-        return (
-            f"The brand's one earlier alert of this kind was {'smaller' if smaller else 'larger'}."
-        )
-    return f"Of the brand's {len(same)} earlier alerts of this kind, {smaller} were smaller."
-
-
-def _counted(measures: Measures) -> str:
-    return "negative mentions" if measures.counts_negative else "mentions"
+        if smaller:
+            return _("The brand's one earlier alert of this kind was smaller.")
+        return _("The brand's one earlier alert of this kind was larger.")
+    return n_(
+        "Of the brand's %(all)s earlier alerts of this kind, %(count)s was smaller.",
+        "Of the brand's %(all)s earlier alerts of this kind, %(count)s were smaller.",
+        smaller,
+        all=len(same),
+    )
 
 
 def _events(
     revisions: Sequence[CrisisAlert], measures: Measures | None, answers: Sequence[Feedback]
 ) -> list[Event]:
     alert = revisions[-1]
-    span = f"between {moment(alert.onset_low)} and {moment(alert.onset_high)}"
-    events = [Event(alert.onset, "onset", "Began", span)]
+    span = _(
+        "between %(low)s and %(high)s", low=moment(alert.onset_low), high=moment(alert.onset_high)
+    )
+    events = [Event(alert.onset, "onset", _("Began"), span)]
     if alert.fired_at is not None:
-        events.append(Event(alert.fired_at, "fired", "Fired first", _reason_of(revisions)))
+        events.append(Event(alert.fired_at, "fired", _("Fired first"), _reason_of(revisions)))
     previous: Phase | None = None
     for revision in revisions:
         if revision.phase is not previous and revision.phase in _PHASES:
-            name, what = _PHASES[revision.phase]
-            if revision.phase is Phase.FIRING:
-                what = "Came back"
-            if revision.phase is Phase.ESCALATED:
-                what = f"Escalated to {SEVERITIES[revision.severity].lower()}"
+            name, message = _PHASES[revision.phase]
+            what = _(message, severity=_(SEVERITIES[revision.severity]).lower())
             if revision.phase is Phase.RESOLVED and alert.fired_at is None:
-                what = "Faded without firing"
+                what = _("Faded without firing")
             if not (revision.phase is Phase.FIRING and revision.decided_at == alert.fired_at):
-                events.append(Event(revision.decided_at, name, what, revision.reason))
+                why = sayings.reason(revision.reason)
+                events.append(Event(revision.decided_at, name, what, why))
         previous = revision.phase
     for answer in answers:
-        who = answer.by or "somebody"
-        what = f"{who} {ANSWERS[answer.answer]}"
+        who, did = answer.by or _("somebody"), _(ANSWERS[answer.answer])
+        what = _("%(who)s %(did)s", who=who, did=did)
         if answer.cause is not None:
-            what += f" {CAUSES[answer.cause].lower()}"
+            what += " " + _(CAUSES[answer.cause]).lower()
         events.append(Event(answer.moment, "said", what, answer.note))
-    if measures is not None and measures.peak is not None:
-        rate = f"{figure(measures.peak.per_min)} {_counted(measures)} a minute"
-        events.append(Event(measures.peak.at, "peak", "Peak", rate))
-    if measures is not None and measures.turned_at is not None:
-        events.append(
-            Event(measures.turned_at, "turned", "Turned", "less than half the peak is left")
-        )
-    if measures is not None and measures.calm_at is not None:
-        events.append(Event(measures.calm_at, "calm", "Usual again", "the first usual hour begins"))
+    if measures is not None:
+        events += _turns(measures)
     order = sorted(enumerate(events), key=lambda item: (item[1].at, item[0]))
     return [event for _, event in order][:MAX_EVENTS]
 
 
+def _turns(measures: Measures) -> Iterator[Event]:
+    """Moments that were measured."""
+    if measures.peak is not None:
+        rate = (
+            _("%(rate)s negative mentions a minute")
+            if measures.counts_negative
+            else _("%(rate)s mentions a minute")
+        )
+        detail = rate % {"rate": figure(measures.peak.per_min)}
+        yield Event(measures.peak.at, "peak", _("Peak"), detail)
+    if measures.turned_at is not None:
+        yield Event(measures.turned_at, "turned", _("Turned"), _("less than half the peak is left"))
+    if measures.calm_at is not None:
+        begins = _("the first usual hour begins")
+        yield Event(measures.calm_at, "calm", _("Usual again"), begins)
+
+
 def _reason_of(revisions: Sequence[CrisisAlert]) -> str:
     """Why it fired, where the revision that says so is still there."""
-    return next((r.reason for r in revisions if r.decided_at == r.fired_at), "")
+    return next((sayings.reason(r.reason) for r in revisions if r.decided_at == r.fired_at), "")
 
 
 def dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
@@ -281,25 +334,25 @@ def dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
         due = fired + timedelta(minutes=step.deadline_minutes)
         over = alert.resolved_at is not None and alert.resolved_at <= due
         ahead = alert.resolved_at is None and alert.decided_at < due
-        kept = "it was over before" if over else "still open" if ahead else "not recorded"
-        yield Due("First answer in public", due, kept)
+        kept = _("it was over before") if over else _("still open") if ahead else _("not recorded")
+        yield Due(_("First answer in public"), due, kept)
     for escalation in step.escalate:
         due = fired + timedelta(minutes=escalation.after_minutes)
         if seen is not None and seen <= due:
-            kept = f"not needed: acknowledged {_ago(seen - fired)}"
+            kept = _("not needed: acknowledged %(span)s after it fired", span=_span(seen - fired))
         elif alert.resolved_at is not None and alert.resolved_at <= due:
-            kept = "not needed: it was over before"
+            kept = _("not needed: it was over before")
         elif seen is not None:
-            kept = f"due: acknowledged only {_ago(seen - fired)}"
+            kept = _("due: acknowledged only %(span)s after it fired", span=_span(seen - fired))
         elif alert.resolved_at is None and alert.decided_at < due:
-            kept = "unless somebody acknowledges"
+            kept = _("unless somebody acknowledges")
         else:
-            kept = "due: nobody acknowledged"
-        yield Due(f"Tell {escalation.to}", due, kept)
+            kept = _("due: nobody acknowledged")
+        yield Due(_("Tell %(whom)s", whom=escalation.to), due, kept)
 
 
-def _ago(span: timedelta) -> str:
-    return f"{stretch(max(span, timedelta(0)))} after it fired"
+def _span(span: timedelta) -> str:
+    return stretch(max(span, timedelta(0)))
 
 
 def _window(alert: CrisisAlert, measures: Measures | None) -> tuple[datetime, datetime]:

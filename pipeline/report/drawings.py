@@ -12,9 +12,12 @@ from datetime import datetime, timedelta
 from math import ceil, floor, log10
 
 import numpy as np
+from babel.dates import format_datetime
 from markupsafe import Markup
 
 from models.detection.base import BUCKET_MS
+from pipeline.console.wording import decimal
+from pipeline.language import spoken
 from pipeline.report.measures import Floats, Minutes, rolling_sum, share_bounds
 
 WIDTH, HEIGHT = 760, 250
@@ -68,7 +71,7 @@ def draw_volume(
     drawing += _line(frame, "expected", times, means["expected"])
     drawing += _band(frame, times, [0.0] * len(times), means["negative"], "negative")
     drawing += _line(frame, "volume", times, means["mentions"])
-    return _svg(drawing, frame, marks, label, lambda value: f"{value:g}")
+    return _svg(drawing, frame, marks, label, lambda value: decimal(f"{value:g}"))
 
 
 def draw_share(
@@ -164,7 +167,9 @@ def _axes(frame: Frame, written: Callable[[float], str]) -> Markup:
     while tick_s <= frame.end.timestamp():
         tick = datetime.fromtimestamp(tick_s, tz=frame.begin.tzinfo)
         midnight = tick.hour == tick.minute == 0
-        text = f"{tick.day} {tick:%b}" if midnight or days else f"{tick:%H:%M}"
+        text = (
+            format_datetime(tick, "d MMM", locale=spoken()) if midnight or days else f"{tick:%H:%M}"
+        )
         axes += Markup('<text class="time" x="{}" y="{}">{}</text>').format(
             frame.x(tick), HEIGHT - 8, text
         )

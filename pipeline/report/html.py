@@ -9,6 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from pipeline.console.templating import make_environment
+from pipeline.language import _
 from pipeline.plaintext import printable
 from pipeline.report.account import Account, delay, duration, negative_share
 from pipeline.report.drawings import Mark, draw_share, draw_volume
@@ -35,10 +36,18 @@ def write_html(account: Account) -> str:
         policy=POLICY,
         style=Markup(STYLE),  # noqa: S704 - our own file
         volume=draw_volume(
-            account.minutes, begin, end, marks, f"Mentions a minute of {name} and what is usual"
+            account.minutes,
+            begin,
+            end,
+            marks,
+            _("Mentions a minute of %(name)s and what is usual", name=name),
         ),
         share=draw_share(
-            account.minutes, begin, end, marks, f"Negative share of {name} and what is usual"
+            account.minutes,
+            begin,
+            end,
+            marks,
+            _("Negative share of %(name)s and what is usual", name=name),
         ),
         delay=delay,
         duration=duration,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from models.alert import CrisisAlert
 from models.feedback import Answer, Feedback
 from pipeline.console.wording import percentage, stretch
+from pipeline.language import _
 from pipeline.report.measures import Measures
 
 LATE = timedelta(minutes=15)
@@ -27,55 +28,61 @@ def questions(
     yield from _on_plan(alert)
     if measures is not None and measures.least_coverage < FULL_COVERAGE:
         least = percentage(measures.least_coverage)
-        yield f"Coverage fell to {least}: which connector was missing, and what was not seen?"
+        yield _(
+            "Coverage fell to %(least)s: which connector was missing, and what was not seen?",
+            least=least,
+        )
     if measures is not None and measures.residual is not None and measures.residual < RESIDUAL:
-        yield "Sentiment has not come back: what would win it back, and who owns that?"
+        yield _("Sentiment has not come back: what would win it back, and who owns that?")
     if alert.fired_at is not None and not said & {Answer.RIGHT_ALERT, Answer.FALSE_ALARM}:
-        yield "Was the alert right? Nobody has said so yet."
-    yield "What was the cause in one sentence, and has it been mended or only answered?"
-    yield "Which sentence of ours helped, and which made it worse?"
-    yield "What will we do otherwise next time, who does it, and by when?"
+        yield _("Was the alert right? Nobody has said so yet.")
+    yield _("What was the cause in one sentence, and has it been mended or only answered?")
+    yield _("Which sentence of ours helped, and which made it worse?")
+    yield _("What will we do otherwise next time, who does it, and by when?")
 
 
 def _on_timing(alert: CrisisAlert, measures: Measures | None) -> Iterator[str]:
     assert alert.fired_at is not None
     late = alert.fired_at - alert.onset
     if late > LATE:
-        yield (
-            f"It fired {stretch(late)} after it began: who inside knew earlier, and could have "
-            "said so?"
+        yield _(
+            "It fired %(late)s after it began: who inside knew earlier, and could have said so?",
+            late=stretch(late),
         )
     if measures is not None and measures.after_firing_share is not None:
         share = percentage(measures.after_firing_share)
-        yield f"{share} of it came after the alert: what was done with that time?"
+        yield _("%(share)s of it came after the alert: what was done with that time?", share=share)
 
 
 def _on_response(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[str]:
     assert alert.fired_at is not None
     seen = [answer.moment for answer in answers if answer.answer is Answer.ACKNOWLEDGE]
     if not seen:
-        yield "Nobody acknowledged the alert: who saw it first, and how?"
+        yield _("Nobody acknowledged the alert: who saw it first, and how?")
     elif alert.step is not None and alert.step.escalate:
         limit = timedelta(minutes=alert.step.escalate[0].after_minutes)
         if min(seen) - alert.fired_at > limit:
-            yield (
-                f"It was acknowledged after more than {stretch(limit)}: did the page reach the "
-                "right person?"
+            yield _(
+                "It was acknowledged after more than %(limit)s: did the page reach the right "
+                "person?",
+                limit=stretch(limit),
             )
 
 
 def _on_plan(alert: CrisisAlert) -> Iterator[str]:
     step = alert.step
     if step is None:
-        yield "The plan had no step for this: what should it say next time?"
+        yield _("The plan had no step for this: what should it say next time?")
         return
     total = sum(alert.languages.values())
     planned = {language.split("-")[0].lower() for language in step.holding_statement}
     for language, count in sorted(alert.languages.items(), key=lambda item: -item[1]):
         if language != "und" and count > total * LARGE_SHARE and language[:2] not in planned:
-            yield (
-                f"{percentage(count / total)} of it was in {language}, and the plan has no holding "
-                "statement in that language: should it?"
+            yield _(
+                "%(share)s of it was in %(language)s, and the plan has no holding statement in "
+                "that language: should it?",
+                share=percentage(count / total),
+                language=language,
             )
     if not step.first_steps:
-        yield "The plan names an owner and no first steps: which were taken?"
+        yield _("The plan names an owner and no first steps: which were taken?")

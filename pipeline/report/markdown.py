@@ -18,6 +18,7 @@ from pipeline.console.wording import (
     signed,
     stretch,
 )
+from pipeline.language import _
 from pipeline.plaintext import printable
 from pipeline.report.account import Account, delay, duration, negative_share
 
@@ -48,43 +49,65 @@ def write_markdown(account: Account) -> str:
 
 def _lines(account: Account) -> Iterator[str]:
     alert = account.alert
-    yield f"# {escaped(alert.brand_name)}: {KINDS[alert.kind].lower()}, {moment(alert.onset)} UTC"
+    kind, began = _(KINDS[alert.kind]).lower(), moment(alert.onset)
+    yield f"# {escaped(alert.brand_name)}: {kind}, {began} UTC"
     yield ""
     yield escaped(" ".join(account.summary))
     yield ""
-    yield from _section("Timeline", ["", "When (UTC)", "What", ""], _timeline(account))
+    yield from _section(_("Timeline"), ["", _("When (UTC)"), _("What"), ""], _timeline(account))
     yield from _figures(account)
-    yield from _section("Platforms", ["Platform", "Mentions", "Share"], _shares(account.platforms))
-    yield from _section("Languages", ["Language", "Mentions", "Share"], _shares(account.languages))
+    yield from _section(
+        _("Platforms"), [_("Platform"), _("Mentions"), _("Share")], _shares(account.platforms)
+    )
+    yield from _section(
+        _("Languages"), [_("Language"), _("Mentions"), _("Share")], _shares(account.languages)
+    )
     cause = account.alert.cause
     if cause is not None:
         words = ", ".join(escaped(reason) for reason in cause.reasons)
-        told = f": {percentage(cause.share)} of negative posts speak of it ({words})" * bool(words)
-        yield f"Probable cause: **{CAUSES[cause.cause].lower()}**{told}."
+        told = (
+            _(
+                "%(share)s of negative posts speak of it (%(words)s).",
+                share=percentage(cause.share),
+                words=words,
+            )
+            if words
+            else ""
+        )
+        yield f"{_('Probable cause')}: **{_(CAUSES[cause.cause]).lower()}**. {told}".rstrip()
         yield ""
     terms = [
         [term.term, percentage(term.share), percentage(term.usual_share)]
         for term in account.alert.terms
     ]
-    yield from _section("Terms that rose", ["Term", "In the story", "Usually"], terms)
+    yield from _section(_("Terms that rose"), [_("Term"), _("In the story"), _("Usually")], terms)
     yield from _exhibits(account)
     yield from _who(account)
     yield from _plan(account)
     if account.measures is not None:
         moods = [[mood.name, signed(mood.sentiment)] for mood in account.measures.moods]
-        yield from _section("Sentiment before, during and after", ["", "Mean"], moods)
+        yield from _section(_("Sentiment before, during and after"), ["", _("Mean")], moods)
     yield from _section(
-        "Earlier alerts of the brand",
-        ["Began", "Kind", "Severity", "Fired after", "Lasted", "Mentions", "Negative"],
+        _("Beside the brand's earlier alerts"),
+        [
+            _("Began"),
+            _("Kind"),
+            _("Severity"),
+            _("Fired after"),
+            _("Lasted"),
+            _("Mentions"),
+            _("Negative"),
+        ],
         _comparison(account),
     )
-    yield "## Questions"
+    yield f"## {_('Questions')}"
     yield ""
     for question in account.lessons:
         yield f"- [ ] {escaped(question)}"
     yield ""
-    yield f"Alert `{escaped(alert.alert_id).replace('`', '')}`, revision {alert.revision}. "
-    yield "All times are event time, UTC. Posts are redacted; authors are pseudonyms."
+    revision = _("revision %(number)s", number=alert.revision)
+    yield f"{_('Alert')} `{escaped(alert.alert_id).replace('`', '')}`, {revision}. "
+    yield _("All times are event time, UTC. Posts are redacted; authors are pseudonyms.")
 
 
 def _timeline(account: Account) -> Iterator[Sequence[str]]:
@@ -96,24 +119,24 @@ def _figures(account: Account) -> Iterator[str]:
     alert, measures = account.alert, account.measures
     late, lasted = delay(alert), duration(alert)
     rows = [
-        ["Detection delay", NOTHING if late is None else stretch(late)],
-        ["Lasted", NOTHING if lasted is None else stretch(lasted)],
+        [_("Detection delay"), NOTHING if late is None else stretch(late)],
+        [_("Lasted"), NOTHING if lasted is None else stretch(lasted)],
         [
-            "Mentions",
-            f"{figure(alert.observed.mentions)}, usually {figure(alert.expected.mentions)}",
+            _("Mentions"),
+            f"{figure(alert.observed.mentions)}, {_('usually')} {figure(alert.expected.mentions)}",
         ],
         [
-            "Negative",
-            f"{percentage(negative_share(alert))}, usually "
+            _("Negative"),
+            f"{percentage(negative_share(alert))}, {_('usually')} "
             f"{percentage(alert.expected.negative_share)}",
         ],
-        ["Authors", figure(alert.observed.authors)],
-        ["Reach", figure(alert.observed.reach)],
+        [_("Authors"), figure(alert.observed.authors)],
+        [_("Reach"), figure(alert.observed.reach)],
     ]
     if measures is not None and measures.peak is not None:
         back = None if measures.calm_at is None else measures.calm_at - measures.peak.at
-        rows.append(["From the peak to a usual hour", NOTHING if back is None else stretch(back)])
-    yield from _section("Figures", ["", ""], rows)
+        rows.append([_("Peak to a usual hour"), NOTHING if back is None else stretch(back)])
+    yield from _section(_("Figures"), ["", ""], rows)
 
 
 def _shares(shares: Iterable[Share]) -> Iterator[Sequence[str]]:
@@ -124,14 +147,17 @@ def _shares(shares: Iterable[Share]) -> Iterator[Sequence[str]]:
 def _who(account: Account) -> Iterator[str]:
     organic = account.alert.organic
     voices = [
-        [VOICES[voice.role], voice.author, figure(voice.reach), signed(voice.tone)]
+        [_(VOICES[voice.role]), voice.author, figure(voice.reach), signed(voice.tone)]
         for voice in account.alert.voices
     ]
-    yield from _section("Voices", ["Role", "Author", "Reach", "Tone"], voices)
+    yield from _section(_("Voices"), [_("Role"), _("Author"), _("Reach"), _("Tone")], voices)
     if organic is not None:
-        yield (
-            f"Near-duplicates {percentage(organic.copies)}, authors per mention "
-            f"{figure(organic.authors)}, spread over authors {percentage(organic.entropy)}."
+        yield _(
+            "Near-duplicates %(copies)s, authors per mention %(authors)s, spread over authors "
+            "%(entropy)s.",
+            copies=percentage(organic.copies),
+            authors=figure(organic.authors),
+            entropy=percentage(organic.entropy),
         )
         yield ""
 
@@ -139,44 +165,46 @@ def _who(account: Account) -> Iterator[str]:
 def _exhibits(account: Account) -> Iterator[str]:
     if not account.alert.exhibits:
         return
-    yield "## What people wrote"
+    yield f"## {_('What people wrote')}"
     yield ""
     first = account.alert.first_post
     if first is not None:
-        yield f"> {escaped(first.text) or '(no text)'}"
+        yield f"> {escaped(first.text) or _('(no text)')}"
         yield ">"
-        yield f"> the first one kept · {escaped(first.platform)} · {moment(first.created_at)}"
+        which, when = _("The first one kept"), moment(first.created_at)
+        yield f"> {which} · {escaped(first.platform)} · {when}"
         yield ""
     for exhibit in account.alert.exhibits:
-        yield f"> {escaped(exhibit.text) or '(no text)'}"
+        yield f"> {escaped(exhibit.text) or _('(no text)')}"
         yield ">"
         origin = safe_link(exhibit.url)
-        link = f" · [original](<{_address(origin)}>)" if origin else ""
+        link = f" · [{_('original')}](<{_address(origin)}>)" if origin else ""
+        alike = _("about %(count)s alike", count=exhibit.alike) if exhibit.alike > 1 else ""
         yield (
-            f"> {escaped(exhibit.platform)} · {moment(exhibit.created_at)} · reach "
-            f"{figure(exhibit.reach)} · negative {percentage(exhibit.p_negative)}"
-            f"{f' · about {exhibit.alike} alike' if exhibit.alike > 1 else ''}{link}"
+            f"> {escaped(exhibit.platform)} · {moment(exhibit.created_at)} · {_('reach')} "
+            f"{figure(exhibit.reach)} · {_('negative')} {percentage(exhibit.p_negative)}"
+            f"{f' · {alike}' if alike else ''}{link}"
         )
         yield ""
 
 
 def _plan(account: Account) -> Iterator[str]:
     step = account.alert.step
-    yield "## What the plan said"
+    yield f"## {_('What the plan said')}"
     yield ""
     if step is None:
-        yield "Nothing, for this kind and severity."
+        yield _("Nothing, for this kind and severity.")
         yield ""
         return
     if step.owner:
-        yield f"Owner: {escaped(step.owner)}"
+        yield f"{_('Owner')}: {escaped(step.owner)}"
         yield ""
     for number, text in enumerate(step.first_steps, start=1):
         yield f"{number}. {escaped(text)}"
     if step.first_steps:
         yield ""
     yield from _table(
-        ["Deadline", "Due (UTC)", "Kept"],
+        [_("Deadline"), _("Due (UTC)"), _("Kept")],
         ([due.what, moment(due.due), due.kept] for due in account.dues),
     )
     for language, statement in step.holding_statement.items():
@@ -188,9 +216,9 @@ def _comparison(account: Account) -> Iterator[Sequence[str]]:
     for alert in (*account.earlier, account.alert):
         late, lasted = delay(alert), duration(alert)
         yield (
-            moment(alert.onset) + (" (this one)" if alert is account.alert else ""),
-            KINDS[alert.kind],
-            SEVERITIES[alert.severity],
+            moment(alert.onset) + (f" ({_('this one')})" if alert is account.alert else ""),
+            _(KINDS[alert.kind]),
+            _(SEVERITIES[alert.severity]),
             NOTHING if late is None else stretch(late),
             NOTHING if lasted is None else stretch(lasted),
             figure(alert.observed.mentions),

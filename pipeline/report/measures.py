@@ -13,6 +13,7 @@ import numpy.typing as npt
 from models.alert import CrisisAlert, from_ms
 from models.detection.base import BUCKET_MS, Kind
 from models.series import SeriesPoint
+from pipeline.language import _
 
 SMOOTH_MIN = 15
 """Peak and turning point are read off sums over this many minutes."""
@@ -266,14 +267,14 @@ def _moods(
 ) -> tuple[Mood, ...]:
     day = timedelta(days=1)
     moods = [
-        Mood("the day before", minutes.mood(alert.onset - day, alert.onset)),
-        Mood("during", minutes.mood(alert.onset, end)),
+        Mood(_("the day before"), minutes.mood(alert.onset - day, alert.onset)),
+        Mood(_("during"), minutes.mood(alert.onset, end)),
     ]
     if alert.resolved_at is not None:
         for number in range(DAYS_AFTER):
             begin = end + number * day
             if begin < known_end:
-                name = f"day {number + 1} after"
+                name = _("day %(number)s after", number=number + 1)
                 moods.append(Mood(name, minutes.mood(begin, min(begin + day, known_end))))
     return tuple(moods)
 

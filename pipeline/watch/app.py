@@ -7,22 +7,27 @@ whole process whenever something is not understood: the design makes a restart h
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import faust
 from faust.types import TP, EventT, FutureMessage, StreamT
 
+from models.alert import CrisisAlert
+from models.detection.base import BUCKET_MS
 from models.errors import EXIT_FAILED, EXIT_OK, UserError
+from models.recall import Recall, without
 from models.tally import decode_frame
 from models.watching import BrandWatch
 from pipeline.burial import bury
 from pipeline.client import group_arguments, ssl_context
 from pipeline.metrics import WatchMetrics
+from pipeline.report.reading import list_alerts
 from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
 from pipeline.watch.checkpoint import (
@@ -33,6 +38,7 @@ from pipeline.watch.checkpoint import (
     read_checkpoint,
 )
 from pipeline.watch.stage import Output, PartitionStage
+from pipeline.watch.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +85,7 @@ class WatchStage:
         self._metrics = metrics
         self._settings = settings
         self._make_watch = make_watch
+        self.verdicts = Verdicts()
         self._owned: dict[int, _Owned] = {}
         self._unsent: list[FutureMessage] = []
         self._table: StateTable = app.Table(
@@ -164,24 +171,47 @@ class WatchStage:
         for point in output.series:
             self._unsent.append(await self._series.send(key=point.key(), value=point.encode()))
         for alert in output.alerts:
-            self._unsent.append(
-                await self._alerts.send(
-                    key=alert.alert_id.encode(), value=alert.encode(), headers=alert.headers()
-                )
-            )
-            log.info(
-                "alert %s #%d %s: %s", alert.alert_id, alert.revision, alert.status, alert.summary
-            )
+            await self._send_alert(alert)
+        if output.recalls:
+            await self._recall(output.recalls)
         self._metrics.frames.inc()
         self._metrics.stale_frames.inc(output.stale)
         self._metrics.buckets_closed.inc(output.buckets)
 
-    async def _checkpoint(self, partition: int, owned: _Owned) -> None:
-        """Outputs are out, then the state is in the changelog, then frames are acknowledged."""
-        started = time.perf_counter()
+    async def _send_alert(self, alert: CrisisAlert) -> None:
+        self._unsent.append(
+            await self._alerts.send(
+                key=alert.alert_id.encode(), value=alert.encode(), headers=alert.headers()
+            )
+        )
+        log.info("alert %s #%d %s: %s", alert.alert_id, alert.revision, alert.status, alert.summary)
+
+    async def _recall(self, recalls: Sequence[Recall]) -> None:
+        """Takes what was erased out of alerts that are over: they lie on the topic alone.
+
+        Doing it again changes nothing: what is gone from the last revision is not found there.
+        """
+        await self._delivered()
+        newest = {alert.alert_id: alert for alert in await list_alerts(self._settings)}
+        for recall in recalls:
+            alert = newest.get(recall.alert_id)
+            revised = alert and without(alert, recall.posts, recall.authors)
+            if revised:
+                newest[recall.alert_id] = revised
+                await self._send_alert(revised)
+
+    async def _delivered(self) -> None:
         unsent, self._unsent = self._unsent, []
         for future in unsent:
             await future
+
+    async def _checkpoint(self, partition: int, owned: _Owned) -> None:
+        """Outputs are out, then the state is in the changelog, then frames are acknowledged."""
+        started = time.perf_counter()
+        await self._delivered()
+        halvings = self.verdicts.halvings((owned.stage.folded or 0) * BUCKET_MS)
+        if halvings is not None:
+            owned.stage.set_halvings(halvings)
         state, settled = owned.stage.settle()
         next_offset = owned.manifest.next_offset if owned.manifest else 0
         next_offset = max([next_offset, *(event.message.offset + 1 for event in settled)])
@@ -263,6 +293,16 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
     @app.on_partitions_assigned.connect
     async def assigned(_: faust.App, assigned: set[TP], **kwargs: Any) -> None:
         stage.on_assigned(assigned)
+
+    @app.task
+    async def listen() -> None:
+        try:
+            await stage.verdicts.listen(settings)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.critical("watch stops, nothing is lost: %s", error, exc_info=error)
+            os._exit(EXIT_FAILED)
 
     @app.agent(tallies, name="watch")
     async def watch(stream: StreamT[bytes]) -> None:

@@ -7,12 +7,13 @@ hands out what is to be published, and says when the state may be saved and fram
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from models.alert import CrisisAlert
 from models.buckets import Folder, HeldFrames
+from models.recall import Recall
 from models.series import SeriesPoint
 from models.tally import Close, Frame
 from models.watching import BrandWatch
@@ -29,6 +30,7 @@ class Output:
 
     series: list[SeriesPoint] = field(default_factory=list)
     alerts: list[CrisisAlert] = field(default_factory=list)
+    recalls: list[Recall] = field(default_factory=list)
     buckets: int = 0
     stale: bool = False
 
@@ -75,6 +77,7 @@ class PartitionStage(Generic[Token]):
             decision = self._watch.decide(closed)
             output.series += decision.series
             output.alerts += decision.alerts
+            output.recalls += decision.recalls
             output.buckets += 1
         return output
 
@@ -90,6 +93,10 @@ class PartitionStage(Generic[Token]):
     def worth_saving(self) -> bool:
         """Whether a bucket was folded since the last save."""
         return self._watch.folded is not None and self._watch.folded != self._saved_at
+
+    def set_halvings(self, halvings: Mapping[str, int]) -> None:
+        """Narrows budgets, just before `settle`; see `BrandWatch.set_halvings`."""
+        self._watch.set_halvings(halvings)
 
     def settle(self) -> tuple[bytes, list[Token]]:
         """The state to be saved now, and what may be acknowledged once it is saved.

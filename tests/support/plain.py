@@ -27,10 +27,15 @@ class WordMatcher:
     def __init__(self, ids: Sequence[str]) -> None:
         self._ids = ids
 
-    def match(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        return [
-            tuple(i for i, brand in enumerate(self._ids) if brand in text.split()) for text in texts
+    def pairs(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        found = [
+            (at, brand)
+            for at, text in enumerate(texts)
+            for brand, name in enumerate(self._ids)
+            if name in text.split()
         ]
+        at, brand = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        return at, brand
 
 
 class WordScorer:

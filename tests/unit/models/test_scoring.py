@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.mentions import COPIES_THAT_COUNT, POSTS_OF_AN_AUTHOR_THAT_COUNT
 from models.post import Heartbeat, Op, Post, encode
 from models.scoring import (
-    COPIES_THAT_COUNT,
     FUTURE_LIMIT_MS,
     FUTURE_TOLERANCE_MS,
-    POSTS_OF_AN_AUTHOR_THAT_COUNT,
     Brands,
     PartitionScorer,
     ScoreSettings,

@@ -30,7 +30,7 @@ def test_a_point_survives_the_topic() -> None:
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:
-    value = json.loads(point().encode()) | {"version": 2, "terms": ["lot"]}
+    value = json.loads(point().encode()) | {"version": 2, "novelty": ["lot"]}
     assert decode_series_point(json.dumps(value).encode()).version == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -22,7 +23,8 @@ from models.detection.base import (
     Severity,
     Transition,
 )
-from models.tally import ExhibitRow, Tally
+from models.sample import SampleRow
+from models.tally import Erasure, ExhibitRow, Tally
 from models.watching import BrandWatch, Decision, WatchedBrand
 from tests.support.plain import PlainBank
 
@@ -250,3 +252,83 @@ def test_every_brand_has_a_point_in_every_minute_also_without_mentions() -> None
     decision = make_watch().decide(closed(START))
     assert [point.brand for point in decision.series] == list(NAMES)
     assert all(point.mentions == 0 and point.sentiment is None for point in decision.series)
+
+
+def test_an_alert_that_is_over_is_recalled_when_what_it_shows_is_erased() -> None:
+    script = {START + 3: [(Phase.FIRING, START + 1)], START + 5: [(Phase.RESOLVED, START + 1)]}
+    watch = make_watch(ScriptedBank(script))
+    decisions = [watch.decide(bucket) for bucket in minutes(1, 7)]
+    assert all(decision.recalls == [] for decision in decisions)
+    (over,) = [a for d in decisions for a in d.alerts if a.status == "resolved"]
+    post = over.exhibits[0].post
+    saved = watch.save()
+    for heir in (watch, make_watch(ScriptedBank(script))):
+        heir.load(saved)
+        erased = [Erasure(START + 8, post=post)]
+        decision = heir.decide(ClosedBucket(START + 8, {}, 1.0, 0, erased))
+        assert [(r.alert_id, r.posts) for r in decision.recalls] == [(over.alert_id, {post})]
+
+
+def test_what_was_shown_is_forgotten_when_the_topic_has_forgotten_it() -> None:
+    script = {START + 3: [(Phase.FIRING, START + 1)], START + 5: [(Phase.RESOLVED, START + 1)]}
+    watch = make_watch(ScriptedBank(script))
+    alerts = [a for bucket in minutes(1, 7) for a in watch.decide(bucket).alerts]
+    late = START + 91 * 24 * 60
+    erased = [Erasure(late, post=alerts[-1].exhibits[0].post)]
+    assert watch.decide(ClosedBucket(late, {}, 1.0, 0, erased)).recalls == []
+
+
+def test_halving_a_budget_raises_the_threshold_of_that_brand_alone_and_back() -> None:
+    def thresholds(watch: BrandWatch, bucket: ClosedBucket) -> dict[str, float]:
+        return {point.brand: point.threshold for point in watch.decide(bucket).series}
+
+    story = minutes(2, 8)
+    watch = make_watch(make_bank)
+    before = thresholds(watch, story[0])
+    watch.set_halvings({"birch": 2, "unknown": 3})
+    after = thresholds(watch, story[1])
+    assert after["birch"] - before["birch"] == pytest.approx(np.log(4))
+    assert after["ash"] == before["ash"]
+    watch.set_halvings({})
+    assert thresholds(watch, story[2]) == pytest.approx(before)
+
+
+def test_a_halved_budget_survives_a_restart_and_the_same_follows() -> None:
+    story = minutes(3, 120)
+    watch = make_watch(make_bank)
+    for bucket in story[:60]:
+        watch.decide(copied(bucket))
+    watch.set_halvings({"ash": 1})
+    heir = make_watch(make_bank)
+    heir.load(watch.save())
+    for bucket in story[60:]:
+        assert heir.decide(copied(bucket)) == watch.decide(copied(bucket))
+    assert heir.save() == watch.save()
+
+
+def test_points_carry_platforms_and_the_mood_weighted_by_influence() -> None:
+    tally = Tally(mentions=2, platforms={"x": 1, "bluesky": 1})
+    tally.sample = [
+        SampleRow(1, "x:1", 0, "a", 0, 1000, ""),
+        SampleRow(2, "x:2", 0, "b", 2**20 - 1, -1000, ""),
+    ]
+    point = make_watch().decide(closed(START, {"ash": tally})).series[0]
+    assert point.platforms == {"bluesky": 1, "x": 1}
+    assert point.weighted_sentiment == pytest.approx((1 - 21) / 22)
+
+
+def test_once_an_hour_a_brand_tells_what_rose() -> None:
+    watch = make_watch(names=["ash"])
+    told = []
+    for minute in range(130):
+        rows = [
+            SampleRow(minute * 10 + n, f"x:{minute}-{n}", 0, f"a{n}", 0, 0, "lotnisko stoi")
+            for n in range(4)
+        ]
+        tally = Tally(mentions=4, sample=rows if minute > 20 else [])
+        (point,) = watch.decide(closed(START + minute, {"ash": tally})).series
+        if point.terms:
+            told.append((point.bucket_ms // BUCKET_MS, point.terms[0].term))
+    assert told
+    assert {word for _, word in told} == {"lotnisko stoi"}
+    assert {(b[0] - a[0]) % 60 for a, b in itertools.pairwise(told)} <= {0}

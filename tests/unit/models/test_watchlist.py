@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.alert import EscalationStep
+from models.alert import EscalationStep, Step
+from models.causes import Cause
 from models.detection.base import Kind, PlannedEvent, RowSettings, Severity
-from models.plan import KindKey, SeverityKey
+from models.plan import CauseKey, KindKey, SeverityKey
 from models.watchlist import Watchlist, WatchlistError, load_watchlist, parse_watchlist
 
 DESIGN = """\
@@ -449,3 +451,45 @@ def test_a_large_watchlist_is_read() -> None:
             yield f"  - {{id: b{i}, name: B{i}, match: {{any: [b{i}], stems: ['b{i}x*']}}}}\n"
 
     assert len(parse_watchlist("".join(lines())).brands) == 2_000
+
+
+def test_what_is_written_for_a_cause_goes_before_what_is_written_for_none() -> None:
+    watchlist = parse_watchlist(
+        """
+        version: 1
+        defaults:
+          playbooks:
+            any: {any: {deadline: 4h, causes: {data-breach: {deadline: 24h, runbook: law}}}}
+        brands:
+          - id: ash
+            name: Ash
+            match: {any: [ash]}
+            playbooks:
+              surge-negative:
+                critical: {deadline: 15m}
+                any: {first_steps: [Answer], causes: {outage: {first_steps: [Restart]}}}
+        """
+    )
+
+    def step(cause: Cause | None) -> Step:
+        found = watchlist.step("ash", Kind.SURGE_NEGATIVE, Severity.CRITICAL, cause)
+        assert found is not None
+        return found
+
+    assert step(None).first_steps == step(Cause.PEOPLE).first_steps == ("Answer",)
+    assert step(Cause.OUTAGE).first_steps == ("Restart",)
+    assert step(Cause.OUTAGE).deadline_minutes == 15
+    breach = step(Cause.DATA_BREACH)
+    assert (breach.runbook, breach.deadline_minutes) == ("law", 15)  # the brand's before defaults'
+
+
+def test_a_cause_that_is_none_is_refused_with_its_line() -> None:
+    with pytest.raises(WatchlistError, match=r":6: .*outtage"):
+        parse_watchlist(
+            "version: 1\nbrands:\n  - id: a\n    name: A\n    match: {any: [a]}\n"
+            "    playbooks: {any: {any: {causes: {outtage: {deadline: 1h}}}}}\n"
+        )
+
+
+def test_every_cause_may_stand_in_a_playbook() -> None:
+    assert set(get_args(CauseKey)) == {cause.value for cause in Cause}

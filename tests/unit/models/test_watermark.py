@@ -114,7 +114,7 @@ def test_the_memo_resumes_exactly_where_it_was_taken(seed: int, sources: int) ->
             resumed = make(resumed.memo())
         expected = whole.beat(source, T + until_ms, until_ms, final)
         assert resumed.beat(source, T + until_ms, until_ms, final) == expected
-        assert resumed.latest_ms() == whole.latest_ms()
+        assert resumed.latest_ms == whole.latest_ms
 
 
 def test_the_memo_of_three_hundred_sources_is_exact_too() -> None:

@@ -297,3 +297,43 @@ def test_it_is_ready_when_history_is_read() -> None:
     assert (probes.get("/healthz").status_code, probes.get("/readyz").status_code) == (200, 503)
     source.caught_up = True
     assert probes.get("/readyz").status_code == 200
+
+
+def test_the_language_is_the_browsers_until_somebody_chooses_another() -> None:
+    ledger = ledger_of(crisis_alert(brand_name="Orzeł Air"))
+    browser = client(ledger)
+    polish = browser.get("/", headers={"accept-language": "pl-PL,pl;q=0.9,en;q=0.8"})
+    assert '<html lang="pl">' in polish.text
+    assert "Fala negatywnych wpisów" in polish.text
+    assert "Negative surge" not in polish.text
+    assert polish.headers["content-language"] == "pl"
+    assert "Accept-Language" in polish.headers["vary"]
+    assert '<html lang="en">' in browser.get("/").text
+    came_from = {"referer": "http://testserver/alerts?page=1"}
+    answer = browser.get("/language/pl", headers=came_from, follow_redirects=False)
+    assert answer.headers["location"] == "/alerts?page=1"
+    assert "Alerty" in browser.get("/alerts", headers={"accept-language": "en"}).text
+    assert browser.get("/language/tlh").status_code == 404
+
+
+@pytest.mark.parametrize("referer", ["https://evil.example/x", "http://testserver//evil", ""])
+def test_choosing_a_language_sends_nobody_elsewhere(referer: str) -> None:
+    answer = client(Ledger()).get(
+        "/language/pl", headers={"referer": referer}, follow_redirects=False
+    )
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "cookie", ["czujka-language=xx", "czujka-language=../x", "\x01=;;;", "a" * 9]
+)
+def test_a_cookie_that_makes_no_sense_leaves_the_language_to_the_browser(cookie: str) -> None:
+    answer = client(Ledger()).get("/", headers={"cookie": cookie, "accept-language": "pl"})
+    assert answer.headers["content-language"] == "pl"
+
+
+@pytest.mark.parametrize("page", ["/", "/alerts", "/sign-in", "/nowhere", "/alerts/none"])
+def test_no_page_mixes_the_languages(page: str) -> None:
+    text = client(ledger_of(crisis_alert())).get(page, headers={"accept-language": "pl"}).text
+    visible = re.sub(r"<[^>]+>|English|czujka \w+", " ", text)
+    assert not re.search(r"\b(the|and|of|is|are|since|usually|Overview)\b", visible)

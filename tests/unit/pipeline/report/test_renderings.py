@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from models.feedback import Answer
+from pipeline.language import speaking
 from pipeline.plaintext import printable
 from pipeline.report.account import Account, write_account
 from pipeline.report.html import STYLE_HASH, write_html
@@ -133,3 +134,15 @@ def test_both_tell_the_same_figures_and_questions(write: object) -> None:
     for said in ("20 min", "3 h", "usually 42", "bluesky", "duty-manager", "Call operations"):
         assert said in text
     assert text.count("Nobody acknowledged the alert") == 1
+
+
+def test_the_report_speaks_polish_throughout() -> None:
+    with speaking("pl"):
+        account = write_account(dossier())
+        page, text = write_html(account), write_markdown(account)
+    assert '<html lang="pl">' in page
+    for said in ("Przebieg", "Najgorszy kwadrans", "Pytania", "dzień wcześniej", "22 lut 2015"):
+        assert said in page
+        assert said in text or said == "dzień wcześniej"
+    ours = text.replace("Call operations", "").replace("reason", "")
+    assert not re.search(r"\b(the|and|of|is|are|was|usually|before)\b", ours)
