@@ -112,8 +112,8 @@ class GdeltSource(PollingSource):
 
     def budget(self) -> str:
         """How long a round of questions takes."""
-        targets, settings = len(self.targets()), self._settings
-        return f"{targets} questions each {settings.interval_s:.0f} s, {settings.pause_s:g} s apart"
+        every_s, pause_s = self._settings.interval_s, self._settings.pause_s
+        return f"a round each {every_s:.0f} s asks {len(self.targets())} times, {pause_s:g} s apart"
 
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """Articles that a query finds and that were not seen before."""

@@ -28,6 +28,8 @@ from connectors.rates import FIRST_LIMIT_WAIT_S, NO_RATES, Rates, limited, serve
 from connectors.settings import ConnectorSettings, settings_config
 
 log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)
+"""It tells each request with its address, in which tokens may stand."""
 
 MAX_REDIRECTS = 5
 SKEW_LIMIT_S = 120.0

@@ -163,7 +163,7 @@ class RedditSource(PollingSource):
         targets, settings = len(self.targets()), self._settings
         lookups = 60 * targets / max(settings.lookup_s, settings.interval_s)
         per_minute = 60 * targets / settings.interval_s + lookups
-        return f"{targets} listings: {per_minute:.0f} of {REQUESTS_PER_MINUTE} requests a minute"
+        return f"listings: {targets}; {per_minute:.0f} of {REQUESTS_PER_MINUTE} requests a minute"
 
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """What is new in a listing, and which of the latest were emptied."""

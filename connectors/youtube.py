@@ -174,7 +174,7 @@ class YouTubeSource(PollingSource):
         targets, limit = len(self.targets()), self._settings.units_per_day
         every_s = max(self._settings.interval_s, math.ceil(_DAY_S * targets / limit))
         units = min(limit, int(_DAY_S / every_s) * targets)
-        return f"{targets} units each {every_s:.0f} s: {units} of {limit} units a day"
+        return f"a round each {every_s:.0f} s takes {targets}: {units} of {limit} units a day"
 
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """Comments that are new."""

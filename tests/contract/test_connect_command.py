@@ -234,7 +234,7 @@ def test_a_check_shows_what_will_be_used_of_the_allowance(
         arguments = [word for pair in given for word in ("--set", pair)]
         assert cli.main(["connect", "youtube", "--check", *arguments]) == 0
     told = capsys.readouterr().out
-    assert "2 units each 173 s: 998 of 1000 units a day" in told
+    assert "a round each 173 s takes 2: 998 of 1000 units a day" in told
     assert "youtube: works; no new post" in told
 
 

@@ -8,12 +8,9 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -35,13 +32,8 @@ from models.watchlist import load_watchlist
 from pipeline.commands.connect import target
 from pipeline.settings import Settings
 from pipeline.topics import create_topics
-from tests.servers import mastodon, telegram, x
-from tests.servers.http import HttpServer
-from tests.servers.jetstream import START_US, Jetstream, commit
-from tests.servers.mastodon import Mastodon
-from tests.servers.polled import AppStore, Feeds, Gdelt, HackerNews, Reddit, Wykop, YouTube
-from tests.servers.telegram import Telegram
-from tests.servers.x import X
+from tests.servers.jetstream import START_US
+from tests.support.platforms import WAYS
 from tests.support.roles import read_topic, start_role, until
 from tests.support.surges import MINUTE_MS, SURGE_MIN, Said, surge
 
@@ -52,178 +44,12 @@ NOW_MS = START_US // 1000
 LAST_END_MS = NOW_MS // MINUTE_MS * MINUTE_MS - 20 * MINUTE_MS
 APART_MIN = 25
 """Brands surge one after the other; all at once would be no brand's crisis."""
-FAR_BACK = {"lookback_s": 4 * 86_400}
 SECRET = "a secret that both sides know"
 NAMES = {
     "appstore": "Abrakon", "bluesky": "Bylinex", "file": "Cynamor", "gdelt": "Dromadex",
     "hackernews": "Ekierkon", "mastodon": "Farfocel", "reddit": "Gzygzak", "rss": "Hulajnog",
     "telegram": "Imbryczex", "webhook": "Jarzmobit", "wykop": "Kwadryga", "x": "Ludwikon",
     "youtube": "Mandragor",
-}  # fmt: skip
-Server = HttpServer | Jetstream
-
-
-def written(said: Said, form: str, zone: str = "UTC") -> str:
-    """The time of a post as a platform writes it."""
-    return f"{datetime.fromtimestamp(said.created_s, ZoneInfo(zone)):{form}}"
-
-
-def appstore(story: list[Said]) -> Server:
-    reviews = [
-        {
-            "id": {"label": str(9_000 + said.number)}, "title": {"label": ""},
-            "content": {"label": said.text}, "author": {"name": {"label": said.author}},
-            "updated": {"label": written(said, "%Y-%m-%dT%H:%M:%S+00:00")},
-            "im:rating": {"label": "1"},
-        }
-        for said in reversed(story)
-    ]  # fmt: skip
-    return AppStore({"pl/11111111": [reviews[at : at + 50] for at in range(0, len(reviews), 50)]})
-
-
-def bluesky(story: list[Said]) -> Server:
-    server = Jetstream("v2")
-    server.events = [
-        commit(said.number, {"text": said.text, "createdAt": written(said, "%Y-%m-%dT%H:%M:%SZ")},
-               did=f"did:plc:{said.author}")
-        for said in story
-    ]  # fmt: skip
-    server.grows = True
-    return server
-
-
-def gdelt(story: list[Said]) -> Server:
-    return Gdelt(
-        [
-            {
-                "url": f"https://gazeta.example/{said.number}", "title": said.text,
-                "seendate": written(said, "%Y%m%dT%H%M%SZ"), "language": "Polish",
-            }
-            for said in story
-        ]
-    )  # fmt: skip
-
-
-def hackernews(story: list[Said]) -> Server:
-    return HackerNews(
-        [
-            {
-                "objectID": str(said.number), "created_at_i": said.created_s,
-                "author": said.author, "comment_text": said.text, "parent_id": 1,
-            }
-            for said in story
-        ],
-        [],
-    )  # fmt: skip
-
-
-def mastodon_(story: list[Said]) -> Server:
-    return Mastodon(
-        [
-            (
-                "update",
-                mastodon.status(
-                    said.number, said.text, created_at=written(said, "%Y-%m-%dT%H:%M:%S.000Z"),
-                    account={"acct": f"{said.author}@a.example", "followers_count": 50},
-                ),
-            )
-            for said in story
-        ]
-    )  # fmt: skip
-
-
-def reddit(story: list[Said]) -> Server:
-    things = [
-        {
-            "kind": "t1",
-            "data": {"name": f"t1_{said.number}", "author": said.author, "body": said.text,
-                     "created_utc": said.created_s, "parent_id": "t3_1"},
-        }
-        for said in reversed(story)
-    ]  # fmt: skip
-    return Reddit({"/r/orzelair/new": [], "/r/orzelair/comments": things, "/search": []})
-
-
-def rss(story: list[Said]) -> Server:
-    items = "".join(
-        f"<item><guid>g-{said.number}</guid><title>{said.text}</title>"
-        f"<author>{said.author}</author><pubDate>"
-        f"{format_datetime(datetime.fromtimestamp(said.created_s, UTC), True)}</pubDate></item>"
-        for said in story
-    )
-    return Feeds({"/a.xml": f"<rss version='2.0'><channel>{items}</channel></rss>"})
-
-
-def telegram_(story: list[Said]) -> Server:
-    updates = [
-        telegram.update(said.number, said.text, date=said.created_s, author_signature=said.author)
-        for said in story
-    ]
-    for said, update in zip(story, updates, strict=True):
-        update["channel_post"]["chat"] = {"id": -said.number, "type": "channel", "title": "k"}
-    return Telegram(updates, page=100)
-
-
-def wykop(story: list[Said]) -> Server:
-    entries = [
-        {
-            "id": said.number, "resource": "entry", "content": said.text,
-            "created_at": written(said, "%Y-%m-%d %H:%M:%S", "Europe/Warsaw"),
-            "author": {"username": said.author}, "votes": {"up": 0}, "comments": {"count": 0},
-        }
-        for said in reversed(story)
-    ]  # fmt: skip
-    return Wykop({"/tags/kwadryga/stream": entries, "/search/entries": []})
-
-
-def x_(story: list[Said]) -> Server:
-    return X(
-        [
-            x.tweet(said.number, said.text, author_id=said.author,
-                    created_at=written(said, "%Y-%m-%dT%H:%M:%S.000Z"))
-            for said in story
-        ]
-    )  # fmt: skip
-
-
-def youtube(story: list[Said]) -> Server:
-    threads: list[dict[str, Any]] = []
-    for said in reversed(story):
-        snippet = {
-            "textDisplay": said.text, "publishedAt": written(said, "%Y-%m-%dT%H:%M:%SZ"),
-            "authorChannelId": {"value": said.author}, "videoId": "v",
-        }  # fmt: skip
-        comment = {"id": f"Ug{said.number}", "snippet": snippet}
-        threads.append({"id": comment["id"], "snippet": {"topLevelComment": comment}})
-    return YouTube({"UCa": threads}, page=100)
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a server is made, and its connector's settings; ``URL`` stands for its address."""
-
-    serve: Callable[[list[Said]], Server]
-    options: dict[str, object]
-
-
-WAYS = {
-    "appstore": Way(appstore, {"url": "URL", "apps": "pl/11111111"} | FAR_BACK),
-    "bluesky": Way(bluesky, {"url": "URL"}),
-    "gdelt": Way(gdelt, {"url": "URL/api/v2/doc/doc"} | FAR_BACK),
-    "hackernews": Way(
-        hackernews, {"url": "URL/api/v1", "firebase_url": "URL/v0"} | FAR_BACK
-    ),
-    "mastodon": Way(mastodon_, {"url": "URL", "token": mastodon.TOKEN}),
-    "reddit": Way(
-        reddit,
-        {"url": "URL", "auth_url": "URL", "id": "app", "secret": "sekret",
-         "subreddits": "orzelair"} | FAR_BACK,
-    ),
-    "rss": Way(rss, {"feeds": "URL/a.xml"} | FAR_BACK),
-    "telegram": Way(telegram_, {"url": "URL", "token": telegram.TOKEN}),
-    "wykop": Way(wykop, {"url": "URL/api/v3", "key": "klucz", "secret": "sekret"} | FAR_BACK),
-    "x": Way(x_, {"url": "URL", "token": x.TOKEN, "usd_per_month": 50}),
-    "youtube": Way(youtube, {"url": "URL", "key": "klucz", "channels": "UCa"} | FAR_BACK),
 }  # fmt: skip
 
 
@@ -330,8 +156,6 @@ async def connect_all(
     for name, way in WAYS.items():
         platform = entry_of(name).load()
         async with way.serve(stories[name]) as server:
-            if isinstance(server, Wykop | Reddit):
-                server.listings = _Anything(server.listings)
             given = {
                 field: value.replace("URL", server.url) if isinstance(value, str) else value
                 for field, value in way.options.items()
@@ -352,13 +176,6 @@ async def connect_all(
     path.write_text("\n".join(lines), "utf-8")
     options_of_file = FileOptions(fields=FieldMap.parse([]), source="file", platform="file")
     await run_until(FileSource(path, options_of_file), sink, len(stories["file"]))
-
-
-class _Anything(dict[str, list[dict[str, Any]]]):
-    """Listings of tags that nobody has used are empty."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return super().get(key, [] if default is None else default)
 
 
 def test_a_surge_on_any_platform_ends_in_an_alert_of_its_brand(
