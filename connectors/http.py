@@ -35,6 +35,7 @@ MAX_REDIRECTS = 5
 SKEW_LIMIT_S = 120.0
 ENDLESS_LINES = 64
 """A line of so many times the largest size is taken for endless."""
+PROXY_WANTS_CREDENTIALS = 407
 _PIECE_BYTES = 65_536
 
 Params = Mapping[str, str | int]
@@ -373,6 +374,11 @@ class HttpClient:
         if self.api.refine is not None and (error := self.api.refine(answer)) is not None:
             return error
         place = f"{self._place(url)} answers {answer.status}"
+        if answer.status == PROXY_WANTS_CREDENTIALS:
+            return ConfigurationError(
+                f"{place}: the proxy wants to know who asks: write CZUJKA_HTTP_PROXY as "
+                "http://user:password@host:port"
+            )
         said = f" ({_shown(answer)})" if answer.body else ""
         now_ms = self._clock.now_ms()
         if action is Action.LIMITED:
