@@ -210,3 +210,42 @@ def test_a_wrong_clock_of_ours_is_told_from_the_handshake(
         asyncio.run(run())
     [told] = [r.getMessage() for r in caplog.records if "clock of this machine" in r.getMessage()]
     assert "behind that of Forum" in told
+
+
+def test_frames_that_are_not_read_slow_the_server_down_and_none_is_dropped() -> None:
+    total, text = 4_000, "x" * 20_000  # 80 MB, more than sockets and queues hold
+    sent = 0
+
+    async def fast(connection: ServerConnection) -> None:
+        nonlocal sent
+        for number in range(total):
+            await connection.send(f"{number} {text}")
+            sent += 1
+
+    async def stands_still() -> bool:
+        before, looks = sent, 0
+        while sent == before and looks < 50:
+            looks += 1
+            await asyncio.sleep(0.01)
+        return looks == 50
+
+    async def run() -> None:
+        roomy = SMALL.model_copy(update={"max_line_bytes": 1 << 20})
+        async with (
+            asyncio.timeout(60),
+            serve(fast, "127.0.0.1", 0, compression=None) as server,
+            HttpClient(API, roomy, ManualClock()) as client,
+            open_websocket(
+                f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", client, roomy
+            ) as frames,
+        ):
+            while not (sent and await stands_still()):
+                pass
+            held = sent
+            assert held < total
+            numbers: list[int] = []
+            while len(numbers) < total:
+                numbers += [int(frame.split(b" ", 1)[0]) for frame in await frames.batch()]
+            assert numbers == list(range(total))
+
+    asyncio.run(run())
