@@ -22,8 +22,14 @@ Run as many as `posts` has partitions; they share the work and keep no state."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds nothing: the settings say it all."""
+    """Adds the command's arguments; the settings say the rest."""
     parser.epilog = EPILOG
+    parser.add_argument(
+        "--no-feedback",
+        dest="feedback",
+        action="store_false",
+        help="leave what people say of sentiment unlearned (CZUJKA_FEEDBACK=false)",
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -32,14 +38,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     ensure_broker(settings)  # before the models are loaded: a broker that is away is told at once
 
-    from models.sentiment import load_scorer
+    from models.sentiment.feedback import AdaptiveScorer
+    from models.sentiment.scorer import load_scorer
     from pipeline.assembly import make_brands, read_watchlist
     from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
     from pipeline.role import Pulse, run_role
     from pipeline.score import ScoreStage
 
     watchlist = read_watchlist(settings)
-    stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
+    shipped = load_scorer()
+    learns = settings.feedback and args.feedback
+    sentiment = AdaptiveScorer(shipped) if learns else shipped
+    stage = ScoreStage(settings, make_brands(watchlist, settings), sentiment, ScoreMetrics())
     pulse = Pulse(STALLED_AFTER_S)
     if settings.metrics_port:
         serve_metrics(
