@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, Implementation
 
 from models.brand import Brand
 from models.folding import Folded, Indexes, fold, ignored, word_characters
@@ -22,6 +22,10 @@ from models.terms import HEAD_OF_TAG, Term, plain_term, stem_term
 
 MAX_CHUNK_CHARS = 1_000_000
 """Texts are joined up to about this many characters, to bound the memory of a batch."""
+
+MAX_DFA_CHARS = 200_000
+"""Of all literals. Up to here the automaton is a table of all its steps: half the time a text, and
+130 bytes a character."""
 
 _UNDERSCORE, _DOT, _AT = map(ord, "_.@")
 _NO_PAIRS = np.empty(0, dtype=np.int64)
@@ -56,7 +60,9 @@ class Matcher:
                 uses.setdefault(term.literal, []).append(_Use(term, index, veto))
         self._uses = uses
         self._by_pattern = list(uses.values())
-        self._automaton = AhoCorasick(uses)
+        chars = sum(map(len, uses))
+        kind = Implementation.DFA if chars <= MAX_DFA_CHARS else Implementation.ContiguousNFA
+        self._automaton = AhoCorasick(uses, implementation=kind)
         self._n_brands = len(brands)
         literals = list(uses)
         self._tag = _flags(literal[0] in HEAD_OF_TAG for literal in literals)

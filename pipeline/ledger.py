@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
+from sys import intern
 from typing import Literal
 
 from models.alert import CrisisAlert, from_ms
@@ -53,6 +54,10 @@ class PastMinute:
     low: float
     high: float
     coverage: float
+    negative_share: float  # expected
+    weighted_sentiment: float | None
+    platforms: tuple[tuple[str, int], ...]
+    terms: tuple[tuple[str, float], ...]  # with their share; once an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,10 @@ def _past(point: SeriesPoint) -> PastMinute:
         low=point.low,
         high=point.high,
         coverage=point.coverage,
+        negative_share=point.expected_negative_share,
+        weighted_sentiment=point.weighted_sentiment,
+        platforms=tuple((intern(name), count) for name, count in point.platforms.items()),
+        terms=tuple((term.term, term.share) for term in point.terms),
     )
 
 
@@ -219,6 +228,11 @@ class Ledger:
         """What people said of an alert, in the order in which they said it."""
         said = self._answers.get(alert_id, {}).values()
         return sorted(said, key=lambda answer: (answer.at, answer.answer))
+
+    def verdicts(self, brand: str) -> list[Feedback]:
+        """What people said of a brand's alerts, the newest last."""
+        said = (a for of_alert in self._answers.values() for a in of_alert.values())
+        return sorted((a for a in said if a.brand == brand), key=lambda a: (a.at, a.alert_id))
 
     def acknowledgement(self, alert_id: str) -> Feedback | None:
         """Who is on it, if anybody is."""

@@ -27,10 +27,14 @@ from models.alert import CrisisAlert
 from models.causes import Cause
 from models.errors import UserError
 from models.feedback import Feedback
+from models.watchlist import Watchlist
 from pipeline.console import views
+from pipeline.console.brands import describe_minutes, show_brand
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
+from pipeline.console.plotting import PLOTLY_ADDRESS, own_styles, plotly_script
 from pipeline.console.reports import Reports
+from pipeline.console.reviews import ReadHistory, Reviews
 from pipeline.console.speech import SpeakLanguage, choose_language
 from pipeline.console.templating import make_environment
 from pipeline.language import _, n_, spoken
@@ -48,7 +52,9 @@ STATUSES = ("firing", "pending", "resolved")
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        # The hash is that of nothing: Plotly makes an empty style and fills it by its interface.
+        "default-src 'none'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+        "; script-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -80,6 +86,7 @@ class Console:
     changes: Changes
     source: Source
     desk: Desk
+    watchlist: Watchlist | None
 
 
 ReadDossier = Callable[[str], Awaitable[Dossier]]
@@ -92,6 +99,8 @@ def create_app(
     source: Source,
     desk: Desk | None = None,
     read_dossier: ReadDossier | None = None,
+    watchlist: Watchlist | None = None,
+    read_history: ReadHistory | None = None,
 ) -> Starlette:
     """The application.
 
@@ -101,26 +110,34 @@ def create_app(
         source: of the ledger.
         desk: takes answers; a read-only one if none is given.
         read_dossier: for reports; without it they are made of what is in memory.
+        watchlist: for planned events and budgets; without it they are not shown.
+        read_history: for what lies weeks back; without it there is what is in memory.
     """
     desk = desk or Desk(ledger, None, _nowhere)
-    console = Console(ledger, changes, source, desk)
+    console = Console(ledger, changes, source, desk, watchlist)
     reports = Reports(ledger, read_dossier)
     pages = _Pages(console)
     api = _Api(console)
+    reviews = Reviews(ledger, read_history, pages.show)
     return Starlette(
         routes=[
             Route("/", pages.overview),
             Route("/alerts", pages.alerts),
             Route("/alerts/{alert_id:path}", pages.alert),
+            Route("/brands/{brand:path}", pages.brand),
+            Route("/resilience/{brand:path}", reviews.resilience),
+            Route("/digest", reviews.digest),
             Route("/reports/{alert_id:path}", reports.page),
             *desk.routes(pages.show),
             Route("/language/{code}", choose_language),
             Route("/events", _events(changes)),
             Route("/api/brands", api.brands),
+            Route("/api/brands/{brand:path}", api.brand),
             Route("/api/alerts", api.alerts),
             Route("/api/alerts/{alert_id:path}", api.alert),
             Route("/healthz", _probe(lambda: True)),
             Route("/readyz", _probe(lambda: source.caught_up)),
+            Route(PLOTLY_ADDRESS, plotly_script),
             Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         ],
         middleware=[Middleware(_GuardHeaders), Middleware(SpeakLanguage)],
@@ -201,6 +218,15 @@ class _Pages:
             last=last,
         )
 
+    async def brand(self, request: Request) -> Response:
+        """One brand: its minutes, alerts, plans, terms, platforms and budget."""
+        console = self._console
+        page = show_brand(_known_brand(console.ledger, request), console.ledger, console.watchlist)
+        session = console.desk.session(request)
+        return self.show(
+            "brand.html", page=page, session=session, plotly=PLOTLY_ADDRESS, styled=own_styles()
+        )
+
     async def alert(self, request: Request) -> Response:
         """All of one alert."""
         alert = _find(self._console.ledger, request)
@@ -211,7 +237,13 @@ class _Pages:
             session=session,
             answers=self._console.ledger.answers(alert.alert_id),
             acknowledged=self._console.ledger.acknowledgement(alert.alert_id),
-            dues=list(dues(alert, self._console.ledger.answers(alert.alert_id))),
+            dues=list(
+                dues(
+                    alert,
+                    self._console.ledger.answers(alert.alert_id),
+                    self._console.ledger.watermark,
+                )
+            ),
             causes=list(Cause),
             chart=views.alert_chart(self._console.ledger, alert),
             platforms=views.shares(alert.platforms),
@@ -247,6 +279,7 @@ class _Pages:
 class _Api:
     def __init__(self, console: Console) -> None:
         self._ledger = console.ledger
+        self._watchlist = console.watchlist
 
     async def brands(self, request: Request) -> Response:
         """Every brand by urgency."""
@@ -256,6 +289,12 @@ class _Api:
                 "watermark": watermark.isoformat() if watermark else None,
                 "brands": [_brand_json(view) for view in self._ledger.brands()],
             }
+        )
+
+    async def brand(self, request: Request) -> Response:
+        """The minutes of a brand as columns, with its alerts and planned events."""
+        return JSONResponse(
+            describe_minutes(_known_brand(self._ledger, request), self._ledger, self._watchlist)
         )
 
     async def alerts(self, request: Request) -> Response:
@@ -290,6 +329,13 @@ def _find(ledger: Ledger, request: Request) -> CrisisAlert:
             _("No such alert is in memory: it was erased, or is older than what is kept here."),
         )
     return alert
+
+
+def _known_brand(ledger: Ledger, request: Request) -> BrandView:
+    view = ledger.brand(request.path_params["brand"])
+    if view is None:
+        raise HTTPException(404, _("No such brand has been heard of."))
+    return view
 
 
 def _brand_json(view: BrandView) -> dict[str, object]:

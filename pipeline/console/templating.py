@@ -40,6 +40,11 @@ def make_environment(folder: Path) -> Environment:
         summary=sayings.summary,
         reason=sayings.reason,
         alert_href=views.alert_href,
+        brand_href=views.brand_href,
+        resilience_href=views.resilience_href,
+        day=wording.day,
+        month_name=wording.month_name,
+        scaled=views.scaled,
         report_href=views.report_href,
     )
     words: Sequence[str] = (
@@ -61,8 +66,13 @@ def make_environment(folder: Path) -> Environment:
 
 
 def _without_controls(value: object) -> object:
-    """What every expression in a template passes through before it is escaped."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """What every expression in a template passes through before it is escaped.
+
+    Marked text passes too: a translated sentence is marked, and may hold a stranger's name.
+    """
+    if isinstance(value, Markup):
+        return Markup(printable(str(value)))  # noqa: S704 - only takes characters away
+    return printable(value) if isinstance(value, str) else value
 
 
 def _moment(time: datetime | None) -> str:

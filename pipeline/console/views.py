@@ -39,7 +39,6 @@ class BrandRow:
     view: BrandView
     spark: Markup
     mood: Markup
-    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,16 @@ class AlertChart:
 def alert_href(alert_id: str) -> str:
     """Address of an alert's page."""
     return f"/alerts/{quote(alert_id, safe='')}"
+
+
+def brand_href(brand: str) -> str:
+    """Address of a brand's page."""
+    return f"/brands/{quote(brand, safe='')}"
+
+
+def resilience_href(brand: str) -> str:
+    """Address of a brand's resilience over months."""
+    return f"/resilience/{quote(brand, safe='')}"
 
 
 def report_href(alert_id: str) -> str:
@@ -93,7 +102,6 @@ def brand_row(view: BrandView) -> BrandRow:
         view=view,
         spark=volume_chart(points, label, SPARK_COLUMNS),
         mood=mood_bar(latest.rolling_sentiment if latest else None),
-        href=alert_href(view.open_alerts[0].alert_id) if view.open_alerts else None,
     )
 
 
@@ -132,6 +140,11 @@ def shares(counts: Mapping[str, int]) -> list[Share]:
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [Share(name, count, count / total) for name, count in ordered[:MAX_SHARES] if total]
+
+
+def scaled(departure: float | None) -> float | None:
+    """A small departure of the mood, stretched fivefold to fill its bar."""
+    return None if departure is None else max(-1.0, min(1.0, departure * 5))
 
 
 def lasted(alert: CrisisAlert, watermark: datetime | None) -> timedelta:

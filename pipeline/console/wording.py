@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_day_names
 
 from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
@@ -165,6 +165,18 @@ def day(time: datetime) -> str:
     """
     written: str = format_datetime(time, "d MMM y", locale=spoken())
     return written
+
+
+def month_name(time: datetime) -> str:
+    """A month of a year."""
+    written: str = format_datetime(time, "LLLL y", locale=spoken())
+    return written
+
+
+def weekday(number: int) -> str:
+    """A day of the week, 0 for Monday."""
+    name: str = get_day_names("abbreviated", "stand-alone", locale=spoken())[number]
+    return name
 
 
 def stretch(span: timedelta) -> str:

@@ -324,16 +324,25 @@ def _reason_of(revisions: Sequence[CrisisAlert]) -> str:
     return next((sayings.reason(r.reason) for r in revisions if r.decided_at == r.fired_at), "")
 
 
-def dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
-    """Deadlines of the plan, from the first firing on; none for an alert that did not fire."""
+def dues(
+    alert: CrisisAlert, answers: Sequence[Feedback], now: datetime | None = None
+) -> Iterator[Due]:
+    """Deadlines of the plan, from the first firing on; none for an alert that did not fire.
+
+    Args:
+        alert: its newest revision.
+        answers: what people said of it.
+        now: event time; that of the alert's last decision if it is not known.
+    """
     step, fired = alert.step, alert.fired_at
+    now = max(now or alert.decided_at, alert.decided_at)
     if step is None or fired is None:
         return
     seen = min((a.moment for a in answers if a.answer is Answer.ACKNOWLEDGE), default=None)
     if step.deadline_minutes is not None:
         due = fired + timedelta(minutes=step.deadline_minutes)
         over = alert.resolved_at is not None and alert.resolved_at <= due
-        ahead = alert.resolved_at is None and alert.decided_at < due
+        ahead = alert.resolved_at is None and now < due
         kept = _("it was over before") if over else _("still open") if ahead else _("not recorded")
         yield Due(_("First answer in public"), due, kept)
     for escalation in step.escalate:
@@ -344,7 +353,7 @@ def dues(alert: CrisisAlert, answers: Sequence[Feedback]) -> Iterator[Due]:
             kept = _("not needed: it was over before")
         elif seen is not None:
             kept = _("due: acknowledged only %(span)s after it fired", span=_span(seen - fired))
-        elif alert.resolved_at is None and alert.decided_at < due:
+        elif alert.resolved_at is None and now < due:
             kept = _("unless somebody acknowledges")
         else:
             kept = _("due: nobody acknowledged")

@@ -203,7 +203,7 @@ def _plan(account: Account) -> Iterator[str]:
         yield f"{number}. {escaped(text)}"
     if step.first_steps:
         yield ""
-    yield from _table(
+    yield from table(
         [_("Deadline"), _("Due (UTC)"), _("Kept")],
         ([due.what, moment(due.due), due.kept] for due in account.dues),
     )
@@ -227,14 +227,15 @@ def _comparison(account: Account) -> Iterator[Sequence[str]]:
 
 
 def _section(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    table = list(_table(heads, rows))
-    if table:
+    lines = list(table(heads, rows))
+    if lines:
         yield f"## {title}"
         yield ""
-        yield from table
+        yield from lines
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table, its cells escaped; nothing where there are no rows."""
     lines = [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
     if lines:
         yield f"| {' | '.join(heads)} |"

@@ -21,6 +21,7 @@ from models.series import decode_series_point
 from pipeline.client import connection_arguments, reach, unreachable
 from pipeline.feed import reason_of
 from pipeline.report.dossier import Dossier
+from pipeline.report.history import History
 from pipeline.settings import Settings
 
 ALERTS, SERIES, FEEDBACK = "alerts", "series", "feedback"
@@ -71,6 +72,56 @@ async def read_dossier(settings: Settings, alert_id: str) -> Dossier:
     return dossier
 
 
+async def read_history(
+    settings: Settings, since: datetime | None = None, brand: str | None = None
+) -> History:
+    """Reads alerts and answers whole, and the minutes written since a time (all, if none).
+
+    Args:
+        settings: broker and topics.
+        since: wall clock.
+        brand: whose minutes are wanted; of all, if none.
+
+    Raises:
+        UserError: no broker, no topic, or it took too long.
+    """
+    history = History()
+
+    def take_answer(record: ConsumerRecord) -> None:
+        answer = None if record.value is None else decode_feedback(record.value)
+        history.take_answer(record.key or b"", answer)
+
+    brand_key = None if brand is None else brand.encode()
+
+    def take_point(record: ConsumerRecord) -> None:
+        if brand_key in (None, record.key):
+            history.take_point(decode_series_point(record.value or b""))
+
+    async with _consumer(settings) as consumer:
+        await _read_alerts(settings, consumer, history)
+        await _read(consumer, settings.topic(FEEDBACK), take_answer)
+        await _read(
+            consumer, settings.topic(SERIES), take_point, None if settings.embedded else since
+        )
+    return history
+
+
+def history_of_files(alerts: Path, series: Path | None, feedback: Path | None) -> History:
+    """The same from JSON lines.
+
+    Raises:
+        UserError: a file cannot be read, or a line is wrong.
+    """
+    history = History()
+    for alert in read_alert_file(alerts):
+        history.take_alert(alert)
+    for point in _lines(series, decode_series_point) if series else ():
+        history.take_point(point)
+    for answer in _lines(feedback, decode_feedback) if feedback else ():
+        history.take_answer(answer.key(), answer)
+    return history
+
+
 async def list_alerts(settings: Settings) -> list[CrisisAlert]:
     """The newest revision of every alert on the topic, by onset.
 
@@ -83,7 +134,9 @@ async def list_alerts(settings: Settings) -> list[CrisisAlert]:
     return dossier.known_alerts
 
 
-async def _read_alerts(settings: Settings, consumer: AIOKafkaConsumer, dossier: Dossier) -> None:
+async def _read_alerts(
+    settings: Settings, consumer: AIOKafkaConsumer, dossier: Dossier | History
+) -> None:
     def take(record: ConsumerRecord) -> None:
         if record.value is not None:
             dossier.take_alert(CrisisAlert.model_validate_json(record.value))

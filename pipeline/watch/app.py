@@ -30,6 +30,7 @@ from pipeline.metrics import WatchMetrics
 from pipeline.report.reading import list_alerts
 from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
+from pipeline.tracing import ids_of, open_tracing
 from pipeline.watch.checkpoint import (
     Manifest,
     encode_manifest,
@@ -83,6 +84,7 @@ class WatchStage:
         self, app: faust.App, settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics
     ) -> None:
         self._metrics = metrics
+        self._note_alert = open_tracing(settings, "watch", "decide")
         self._settings = settings
         self._make_watch = make_watch
         self.verdicts = Verdicts()
@@ -115,7 +117,9 @@ class WatchStage:
         for owned in self._owned.values():
             owned.checked = False
         self._metrics.rebalances.inc()
-        log.info("assigned partitions of tallies: %s", sorted(here))
+        log.info(
+            "assigned partitions of tallies: %s", sorted(here), extra={"partitions": sorted(here)}
+        )
 
     async def take(self, event: EventT) -> None:
         """Handles one frame."""
@@ -184,7 +188,7 @@ class WatchStage:
                 key=alert.alert_id.encode(), value=alert.encode(), headers=alert.headers()
             )
         )
-        log.info("alert %s #%d %s: %s", alert.alert_id, alert.revision, alert.status, alert.summary)
+        self._tell(alert)
 
     async def _recall(self, recalls: Sequence[Recall]) -> None:
         """Takes what was erased out of alerts that are over: they lie on the topic alone.
@@ -199,6 +203,21 @@ class WatchStage:
             if revised:
                 newest[recall.alert_id] = revised
                 await self._send_alert(revised)
+
+    def _tell(self, alert: CrisisAlert) -> None:
+        """Says in log, metrics and trace that an alert has another revision."""
+        log.info(
+            "alert %s #%d %s: %s",
+            alert.alert_id,
+            alert.revision,
+            alert.status,
+            alert.summary,
+            extra=ids_of(alert),
+        )
+        self._metrics.alerts_sent.labels(alert.kind.value, alert.severity.value, alert.status).inc()
+        if self._note_alert is not None:
+            now_ns = time.time_ns()
+            self._note_alert(alert, alert.pipeline_sent_ms * 1_000_000 or now_ns, now_ns)
 
     async def _delivered(self) -> None:
         unsent, self._unsent = self._unsent, []
@@ -228,9 +247,13 @@ class WatchStage:
         self._metrics.checkpoint_timestamp.set_to_current_time()
 
     async def _bury(self, event: EventT, reason: str) -> None:
-        log.error("frame refused: %s", reason)
-        self._metrics.dead_letters.labels(reason="invalid-frame").inc()
         message = event.message
+        log.error(
+            "frame refused: %s",
+            reason,
+            extra={"partition": message.partition, "offset": message.offset},
+        )
+        self._metrics.dead_letters.labels(reason="invalid-frame").inc()
         value, headers = bury(
             message.value or b"",
             reason="invalid-frame",

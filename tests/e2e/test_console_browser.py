@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import threading
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import uvicorn
@@ -19,6 +20,7 @@ from pipeline.console.app import create_app
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.sessions import Sessions
+from pipeline.console.views import alert_href, brand_href, report_href
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from tests.unit.pipeline.alert_samples import crisis_alert, series_point
@@ -26,12 +28,18 @@ from tests.unit.pipeline.console.test_pages import EVIL, Source, evil_alert
 from tests.unit.pipeline.report.samples import STEP, at
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe_playwright = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 TOKEN = "correct horse battery"
+ALERT_PAGE = alert_href(crisis_alert().alert_id)
+BRAND_PAGE = brand_href("orzel-air")
+REPORT_PAGE = report_href(crisis_alert().alert_id)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -88,12 +96,27 @@ def place() -> Iterator[Place]:
     listener.close()
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    ARTEFACTS.mkdir(exist_ok=True)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page()
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(locale="en")
+    yield context.new_page()
+    context.close()
+
+
+def sign_in(page: Page, place: Place) -> None:
+    page.goto(f"{place.address}/sign-in")
+    page.locator("input[name=token]").fill(TOKEN)
+    page.locator("main button").click()
+    page.locator(".attention, #attention").wait_for()
 
 
 def test_from_overview_to_answers_to_report(place: Place, page: Page) -> None:
@@ -101,9 +124,10 @@ def test_from_overview_to_answers_to_report(place: Place, page: Page) -> None:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
     page.goto(place.address)
-    ARTEFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTEFACTS / "overview.png")
-    page.locator("article.card").get_by_role("link", name="Orzeł Air").click()
+    page.locator("table.brands").get_by_role("link", name="Orzeł Air").click()
+    page.locator("#plot svg.main-svg").first.wait_for()
+    assert page.locator("#plot .scatterlayer .trace").count() >= 4
+    page.locator("table.alerts").get_by_role("link", name="Orzeł Air").click()
     page.get_by_role("heading", name="Orzeł Air").wait_for()
     page.locator("#say").get_by_role("link", name="Sign in").click()
     page.get_by_label("Your name").fill("Ala")
@@ -118,11 +142,9 @@ def test_from_overview_to_answers_to_report(place: Place, page: Page) -> None:
     page.get_by_text("said that a post is not negative").wait_for()
     said = [answer.answer for _, answer in place.written if answer is not None]
     assert said == [Answer.ACKNOWLEDGE, Answer.RIGHT_ALERT, Answer.NOT_NEGATIVE]
-    page.screenshot(path=ARTEFACTS / "alert.png", full_page=True)
     page.get_by_role("link", name="Report", exact=True).click()
     page.get_by_role("heading", name="Questions").wait_for()
     assert page.get_by_text("Ala acknowledged").count() == 1
-    page.screenshot(path=ARTEFACTS / "report.png", full_page=True)
     assert faults == []
 
 
@@ -150,3 +172,73 @@ def test_the_page_follows_the_ledger_and_keeps_what_somebody_is_typing(
     place.ledger.fold_alert(crisis_alert(3, "resolved", brand_name="Orzeł Air"))
     page.locator("#alert-head").get_by_text("Resolved").wait_for(timeout=60_000)
     assert page.get_by_label("Note").input_value() == "half a sen"
+
+
+PAGES = {
+    "overview": "/",
+    "alerts": "/alerts",
+    "brand": BRAND_PAGE,
+    "alert": ALERT_PAGE,
+    "report": REPORT_PAGE,
+    "sign-in": "/sign-in",
+    "failure": "/nowhere",
+}
+SERIOUS = ("serious", "critical")
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme"), list(itertools.product(("en", "pl"), ("light", "dark")))
+)
+def test_axe_finds_no_serious_barrier_on_any_page(
+    place: Place, browser: Browser, language: str, scheme: Literal["light", "dark"]
+) -> None:
+    axe = axe_playwright.Axe()
+    found: list[str] = []
+    for name, path in PAGES.items():
+        context = browser.new_context(locale=language, color_scheme=scheme)
+        page = context.new_page()
+        if name == "alert":
+            sign_in(page, place)
+        page.goto(place.address + path)
+        if name == "brand":
+            page.locator("#plot svg.main-svg").first.wait_for()
+        page.screenshot(path=ARTEFACTS / f"{name}-{language}-{scheme}.png", full_page=True)
+        for fault in axe.run(page).response["violations"]:
+            if fault["impact"] in SERIOUS:
+                nodes = "; ".join(node["html"][:120] for node in fault["nodes"][:3])
+                found.append(f"{name}: {fault['id']}: {nodes}")
+        context.close()
+    assert found == []
+
+
+def test_pages_fit_a_phone_in_both_languages(place: Place, browser: Browser) -> None:
+    for language, (name, path) in itertools.product(("en", "pl"), PAGES.items()):
+        context = browser.new_context(locale=language, viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto(place.address + path)
+        page.screenshot(path=ARTEFACTS / f"{name}-{language}-phone.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, (name, language)
+        context.close()
+
+
+def test_the_walk_can_be_made_in_polish_with_the_keyboard_alone(
+    place: Place, browser: Browser
+) -> None:
+    page = browser.new_context(locale="pl").new_page()
+    page.goto(place.address)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # past the head of the page
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Orzeł Air":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Twoja ocena").wait_for()
+    page.get_by_role("link", name="Zaloguj się").last.press("Enter")
+    page.get_by_label("Token").press_sequentially(TOKEN)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Przyjmuję").press("Enter")
+    page.get_by_text("✓ Przyjęty").wait_for()
+    page.get_by_role("link", name="English").press("Enter")
+    page.get_by_text("✓ Acknowledged").wait_for()
+    assert page.url.startswith(place.address + ALERT_PAGE)

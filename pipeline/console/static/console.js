@@ -40,6 +40,7 @@ async function refresh() {
       if (response.ok || response.status === 404) {
         replaceRegions(new DOMParser().parseFromString(await response.text(), "text/html"));
         offline.hidden = true;
+        document.dispatchEvent(new Event("czujka:refreshed"));
       }
     } catch {
       offline.hidden = false;

@@ -9,9 +9,11 @@ from starlette.testclient import TestClient
 
 from models.alert import CrisisAlert
 from models.detection.base import Severity
+from models.feedback import Answer, Feedback
+from models.watchlist import parse_watchlist
 from pipeline.console.app import FOLDER, create_app
 from pipeline.console.changes import Changes
-from pipeline.console.views import alert_href
+from pipeline.console.views import alert_href, brand_href
 from pipeline.ledger import Ledger
 from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, from_ms, series_point
 
@@ -84,10 +86,11 @@ def evil_alert() -> CrisisAlert:
     )
 
 
-@pytest.mark.parametrize("page", ["/", "/alerts", alert_href(EVIL)])
+@pytest.mark.parametrize("page", ["/", "/alerts", alert_href(EVIL), brand_href(EVIL)])
 def test_words_of_strangers_never_become_elements_attributes_or_links(page: str) -> None:
     ledger = ledger_of(evil_alert())
-    ledger.fold_point(series_point(brand=EVIL, brand_name=EVIL))
+    terms = [{"term": EVIL, "share": 0.5}]
+    ledger.fold_point(series_point(brand=EVIL, brand_name=EVIL, platforms={EVIL: 4}, terms=terms))
     answer = client(ledger).get(page)
     assert answer.status_code == 200
     assert "\u202e" not in answer.text
@@ -95,7 +98,11 @@ def test_words_of_strangers_never_become_elements_attributes_or_links(page: str)
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         assert not (attributes.get("href") or "").startswith("javascript:")
         if tag == "script":
-            assert attributes["src"] == "/static/console.js"
+            assert attributes["src"] in (
+                "/static/console.js",
+                "/static/brand.js",
+                "/static/plotly.min.js",
+            )
         if tag == "img":
             assert attributes["src"] == "/static/icon.svg"
 
@@ -337,3 +344,102 @@ def test_no_page_mixes_the_languages(page: str) -> None:
     text = client(ledger_of(crisis_alert())).get(page, headers={"accept-language": "pl"}).text
     visible = re.sub(r"<[^>]+>|English|czujka \w+", " ", text)
     assert not re.search(r"\b(the|and|of|is|are|since|usually|Overview)\b", visible)
+
+
+WATCHLIST = """
+version: 1
+brands:
+  - id: orzel-air
+    name: Orzeł Air
+    match: {any: [orzel]}
+    events:
+      - {name: Over, from: "2015-02-01T00:00+00:00", to: "2015-02-02T00:00+00:00"}
+      - {name: "Sale <b>", from: "2015-02-23T00:00+00:00", to: "2015-02-24T00:00+00:00"}
+"""
+
+
+def brand_of(ledger: Ledger) -> TestClient:
+    watchlist = parse_watchlist(WATCHLIST)
+    return TestClient(create_app(ledger, Changes(ledger), Source(), watchlist=watchlist))
+
+
+def test_the_page_of_a_brand_shows_course_alerts_plans_terms_platforms_and_both_moods() -> None:
+    ledger = ledger_of(crisis_alert(1, "resolved"))
+    for minute in range(90):
+        terms = [{"term": "odwołany lot", "share": 0.6}] if minute == 60 else []
+        ledger.fold_point(
+            series_point(
+                minute,
+                brand_name="Orzeł Air",
+                sentiment=0.2,
+                weighted_sentiment=-0.4,
+                platforms={"bluesky": 3, "x": 1},
+                terms=terms,
+            )
+        )
+    page = brand_of(ledger).get(brand_href("orzel-air")).text
+    for said in (
+        "<b>+0.20</b>",
+        "<b>−0.40</b>",
+        "odwołany lot",
+        "75\u202f%",
+        "Sale &lt;b&gt;",
+        "Negative surge",
+        "allows 1 in 28 days",
+        "No verdict narrows it",
+    ):
+        assert said in page
+    assert "Over</bdi>" not in page
+    assert re.findall(r'class="marker (\w+)"', page) == ["onset", "fired", "resolved"]
+
+
+def test_the_columns_of_a_brand_are_as_long_as_its_minutes_and_smooth_the_mood() -> None:
+    ledger = ledger_of(crisis_alert())
+    for minute in range(30):
+        ledger.fold_point(series_point(minute, sentiment=1.0 if minute == 29 else 0.0))
+    columns = brand_of(ledger).get("/api/brands/orzel-air").json()
+    assert {len(columns[name]) for name in ("bucket_ms", "mentions", "low", "sentiment")} == {30}
+    assert columns["sentiment"][-1] == pytest.approx(1 / 15)
+    assert columns["alerts"][0]["open"]
+    assert [event["name"] for event in columns["events"]] == ["Over", "Sale <b>"]
+    assert brand_of(ledger).get("/api/brands/none").status_code == 404
+    assert brand_of(ledger).get("/brands/none").status_code == 404
+
+
+def test_verdicts_that_narrow_the_budget_are_shown_with_their_end() -> None:
+    ledger = ledger_of(crisis_alert(1, "resolved"))
+    ledger.fold_point(series_point())
+    said = Feedback(
+        alert_id=crisis_alert().alert_id,
+        brand="orzel-air",
+        answer=Answer.FALSE_ALARM,
+        by="Ala",
+        at=from_ms(NOON_MS),
+    )
+    ledger.fold_answer(said.key(), said)
+    page = brand_of(ledger).get(brand_href("orzel-air")).text
+    assert "leave 50\u202f%" in page
+    assert "counts until 17 May 2015" in page
+    ledger.fold_answer(said.key(), None)
+    assert "No verdict narrows it" in brand_of(ledger).get(brand_href("orzel-air")).text
+
+
+def test_an_open_alert_shows_the_next_hours_with_an_interval_and_a_closed_one_does_not() -> None:
+    forecast = [
+        {"hours": 1, "mentions": 300, "low": 180, "high": 500},
+        {"hours": 3, "mentions": 700, "low": 300, "high": 1500},
+    ]
+    alert = crisis_alert(forecast=forecast, growth_per_hour=0.4)
+    page = client(ledger_of(alert)).get(alert_href(alert.alert_id)).text
+    for said in ("within 1 hour<", "within 3 hours", "likely 180 to 500", "40\u202f%"):
+        assert said in page
+    over = crisis_alert(1, "resolved", forecast=forecast)
+    assert "next hours" not in client(ledger_of(over)).get(alert_href(over.alert_id)).text
+
+
+def test_the_script_that_draws_comes_from_its_package_packed() -> None:
+    answer = client(Ledger()).get("/static/plotly.min.js")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "plotly.js v" in answer.text[:400]
+    whole = client(Ledger()).get("/static/plotly.min.js", headers={"accept-encoding": "identity"})
+    assert whole.content == answer.content

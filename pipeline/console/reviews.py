@@ -1,0 +1,79 @@
+"""Looking back: how a brand bears crises over months, and the week of all brands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from models.errors import UserError
+from pipeline.console.charts import mood_bar
+from pipeline.console.desk import ShowPage
+from pipeline.console.wording import weekday
+from pipeline.language import _
+from pipeline.ledger import Ledger
+from pipeline.report.digest import digest_html, digest_markdown, write_digest
+from pipeline.report.history import History
+from pipeline.report.html import POLICY
+from pipeline.report.resilience import judge_resilience
+
+ReadHistory = Callable[[str | None], Awaitable[History]]
+"""Reads the history of a brand, or of all (None)."""
+
+
+class Reviews:
+    """Reads the topics when it is asked, one at a time.
+
+    Args:
+        ledger: knows the brands; without a reader its alerts are all there is.
+        read: reads the topics.
+        show: renders a page of the console.
+    """
+
+    def __init__(self, ledger: Ledger, read: ReadHistory | None, show: ShowPage) -> None:
+        self._ledger = ledger
+        self._read = read
+        self._show = show
+        self._turn = asyncio.Lock()
+
+    async def resilience(self, request: Request) -> Response:
+        """A brand over months."""
+        brand = request.path_params["brand"]
+        if self._ledger.brand(brand) is None:
+            raise HTTPException(404, _("No such brand has been heard of."))
+        found = judge_resilience(await self._history(brand), brand)
+        return self._show(
+            "resilience.html",
+            it=found,
+            hour_names=[f"{hour:02}" for hour in range(24)],
+            weekday_names=[weekday(number) for number in range(7)],
+            mood_bar=mood_bar,
+        )
+
+    async def digest(self, request: Request) -> Response:
+        """The seven days before the newest minute; `format=md` for Markdown."""
+        history = await self._history(None)
+        if history.newest is None:
+            raise HTTPException(404, _("There is neither a minute nor an alert yet."))
+        digest = write_digest(history, history.newest)
+        if request.query_params.get("format") == "md":
+            return PlainTextResponse(digest_markdown(digest), media_type="text/markdown")
+        policy = f"{POLICY}; frame-ancestors 'none'"
+        return HTMLResponse(digest_html(digest), headers={"Content-Security-Policy": policy})
+
+    async def _history(self, brand: str | None) -> History:
+        if self._read is not None:
+            try:
+                async with self._turn:
+                    return await self._read(brand)
+            except UserError as error:
+                raise HTTPException(503, str(error)) from error
+        history = History()
+        for alert in self._ledger.alerts(brand=brand):
+            history.take_alert(alert)
+            for answer in self._ledger.answers(alert.alert_id):
+                history.take_answer(answer.key(), answer)
+        return history
