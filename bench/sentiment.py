@@ -351,17 +351,21 @@ def plot(report: dict[str, Any], path: Path) -> None:
             error_kw={"lw": 0.8},
         )
     left.set_xticks(range(len(tasks)), tasks, rotation=40, ha="right")
-    left.set_ylim(0.2, 0.9)
+    left.set_ylim(0, 0.95)
     left.set_ylabel("macro-recall, macro-F1 or accuracy")
     left.legend(fontsize=8)
     english = tasks[0]
+    slowest = max(report["speed_us_per_post"].values())
     for name in names:
-        right.scatter(
-            report["speed_us_per_post"][name], report["quality"][english][name][0], label=name
-        )
+        cost, value = report["speed_us_per_post"][name], report["quality"][english][name][0]
+        right.scatter(cost, value)
+        inward = -1 if cost**2 > slowest else 1  # towards the middle of a logarithmic axis
         right.annotate(
             name,
-            (report["speed_us_per_post"][name], report["quality"][english][name][0]),
+            (cost, value),
+            xytext=(7 * inward, 4),
+            textcoords="offset points",
+            ha="left" if inward > 0 else "right",
             fontsize=8,
         )
     right.set_xscale("log")
