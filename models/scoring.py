@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from models.decoding import Bad, HeartbeatRow, PostRow, decode
 from models.detection.base import BUCKET_MS
@@ -23,6 +24,7 @@ from models.mentions import COLUMNS, Mentions, hash_of, place_of
 from models.post import Op
 from models.sentiment.base import NEGATIVE, POSITIVE, Scorer
 from models.sentiment.bins import bin_of
+from models.sentiment.clauses import split_by_brand
 from models.tally import FRAME_VERSION, Close, Entry, Erasure, Frame
 from models.watermark import Watermark
 
@@ -70,6 +72,7 @@ class Counts:
     records: int = 0
     posts: Counter[Op] = field(default_factory=Counter)
     mentions: int = 0
+    negative_milli: int = 0  # P(negative) x 1000, summed over the mentions
     duplicates: int = 0
     late: int = 0
     clock_ahead: int = 0
@@ -301,15 +304,15 @@ class PartitionScorer:
         found, of = np.unique(at, return_inverse=True)
         rows = [posts.rows[i] for i in found.tolist()]
         texts = [row.text for row in rows]
-        scores = self._scorer.score(texts, [row.language for row in rows])
+        scores = self._judge(rows, of, brands)
         block = self._mentions
         columns = np.zeros(len(brands), dtype=COLUMNS)
         columns["place"] = place_of(brands, np.array(posts.buckets, dtype=np.int64)[at])
         columns["late"] = np.array(posts.late, dtype=np.bool_)[at]
         columns["number"] = first + at
         columns["post"] = len(block.posts) + of
-        columns["bin"] = bin_of(scores[:, NEGATIVE])[of]
-        milli = np.rint(scores.astype(np.float64) * 1000)[of]
+        columns["bin"] = bin_of(scores[:, NEGATIVE])
+        milli = np.rint(scores.astype(np.float64) * 1000)
         columns["negative_milli"] = milli[:, NEGATIVE]
         columns["positive_milli"] = milli[:, POSITIVE]
         columns["reach"] = np.array([row.reach for row in rows], dtype=np.int64)[of]
@@ -324,6 +327,38 @@ class PartitionScorer:
         block.posts.extend(rows)
         block.add(columns)
         self.counts.mentions += len(columns)
+        self.counts.negative_milli += int(columns["negative_milli"].sum())
+
+    def _judge(
+        self, rows: list[PostRow], of: npt.NDArray[np.int64], brands: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """Sentiment of each mention, shape (len(of), 3): where a post names several, of its clause.
+
+        Args:
+            rows: the posts.
+            of: the post of each mention.
+            brands: the brand of each mention.
+        """
+        pieces = [row.text for row in rows]
+        owners = rows
+        judged = of
+        several = np.bincount(of, minlength=len(rows)) > 1
+        if several.any():
+            owners, judged = list(rows), of.copy()
+            clauses: dict[int, dict[int, str]] = {}
+            for mention in np.flatnonzero(several[of]).tolist():
+                post, text = int(of[mention]), rows[of[mention]].text
+                if post not in clauses:
+                    clauses[post] = split_by_brand(text, self._brands.matcher.spans(text))
+                piece = clauses[post].get(int(brands[mention]), text)
+                if piece != text:
+                    judged[mention] = len(pieces)
+                    pieces.append(piece)
+                    owners.append(rows[post])
+        scores = self._scorer.score(
+            pieces, [row.language for row in owners], [row.observed_ms for row in owners]
+        )
+        return scores[judged]
 
 
 def _identity(key: bytes | None, row: PostRow) -> bytes:

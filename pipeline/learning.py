@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -48,12 +50,28 @@ class Lessons:
             **connection_arguments(settings), group_id=None, auto_offset_reset="earliest"
         )
 
-    async def open(self) -> None:
-        """Reads all that lies in the topic.
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Reads all that lies in the topic, then what comes, until the context ends.
+
+        Yields:
+            The task that reads what comes; it ends by itself only with an exception.
 
         Raises:
-            UserError: it cannot be read to its end within READ_WITHIN_S.
+            UserError: the topic cannot be read to its end within READ_WITHIN_S.
         """
+        try:
+            await self._catch_up()
+            task = asyncio.create_task(self._follow())
+            try:
+                yield task
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        finally:
+            await self._consumer.stop()
+
+    async def _catch_up(self) -> None:
         topic = self._settings.topic(FEEDBACK)
         try:
             async with asyncio.timeout(READ_WITHIN_S):
@@ -68,7 +86,6 @@ class Lessons:
                 while any([await self._consumer.position(p) < end for p, end in ends.items()]):
                     await self._read()
         except (KafkaError, TimeoutError) as error:
-            await self.close()
             reason = str(error).strip() or f"not read to its end in {READ_WITHIN_S:.0f} s"
             raise UserError(
                 f"topic {topic}: {reason}. `czujka check` says what is wrong; `--no-feedback` "
@@ -76,18 +93,14 @@ class Lessons:
             ) from error
         log.info("%d corrections of sentiment count", self._scorer.corrections)
 
-    async def follow(self) -> None:
-        """Reads what comes, until cancelled; a broker that goes away is waited for."""
+    async def _follow(self) -> None:
+        """Reads what comes; a broker that goes away is waited for."""
         while True:
             try:
                 await self._read()
             except KafkaError as error:
                 log.warning("feedback cannot be read: %s", error)
                 await asyncio.sleep(RETRY_S)
-
-    async def close(self) -> None:
-        """Closes the connection."""
-        await self._consumer.stop()
 
     async def _read(self) -> None:
         for records in (await self._consumer.getmany(timeout_ms=POLL_TIMEOUT_MS)).values():

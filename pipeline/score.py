@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -18,12 +19,16 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
 
 from models.errors import UserError
-from models.scoring import Brands, DeadLetter, PartitionScorer
+from models.scoring import Brands, Counts, DeadLetter, PartitionScorer
 from models.sentiment.base import Scorer
+from models.sentiment.drift import DriftWatch
+from models.sentiment.feedback import AdaptiveScorer
 from models.tally import split_frame
 from pipeline.assembly import score_settings
 from pipeline.burial import bury
 from pipeline.client import connection_arguments, group_arguments, reach
+from pipeline.feedback import FEEDBACK
+from pipeline.learning import Lessons
 from pipeline.metrics import ScoreMetrics
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
@@ -36,6 +41,8 @@ POLL_TIMEOUT_MS = 200
 COMMIT_INTERVAL_S = 1.0
 BAD_WINDOW_RECORDS = 2_000
 """If more than half of so many records in a row are refused, the stream is not ours: stop."""
+MENTIONS_OF_A_MEAN = 200
+"""P(negative) is watched for a drift as means of so many mentions."""
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
 
@@ -65,6 +72,8 @@ class ScoreStage:
     _assignment: int = 0  # counts up whenever partitions come or go
     _failure: Exception | None = None  # of an assignment; the client would only log it
     _last_commit_s: float = 0.0
+    _unseen: Counts = field(default_factory=Counts)  # mentions whose mean has not been watched
+    _mean: DriftWatch = field(default_factory=DriftWatch)
 
     @property
     def ready(self) -> bool:
@@ -79,7 +88,7 @@ class ScoreStage:
         """
         settings = self.settings
         await reach(settings)
-        await asyncio.to_thread(refuse_unfit_topics, settings, ("posts", "tallies", "dead-letters"))
+        await asyncio.to_thread(refuse_unfit_topics, settings, self._topics)
         consumer = AIOKafkaConsumer(
             **connection_arguments(settings),
             **group_arguments(settings),
@@ -102,16 +111,37 @@ class ScoreStage:
             consumer.subscribe([settings.topic("posts")], listener=_Assignment(self, consumer))
             await consumer.start()
             try:
-                await self._loop(consumer, producer, stop)
+                async with self._learning() as learning:
+                    await self._loop(consumer, producer, stop, learning)
             finally:
                 await consumer.stop()
         finally:
             await producer.stop()
 
+    @property
+    def _topics(self) -> tuple[str, ...]:
+        learned_from = (FEEDBACK,) if isinstance(self.sentiment, AdaptiveScorer) else ()
+        return ("posts", "tallies", "dead-letters", *learned_from)
+
+    @asynccontextmanager
+    async def _learning(self) -> AsyncIterator[asyncio.Task[None] | None]:
+        """Lets the model learn from `feedback`, if it is one that does."""
+        if not isinstance(self.sentiment, AdaptiveScorer):
+            yield None
+            return
+        async with Lessons(self.settings, self.sentiment, self.metrics).following() as task:
+            yield task
+
     async def _loop(
-        self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, stop: asyncio.Event
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        stop: asyncio.Event,
+        learning: asyncio.Task[None] | None = None,
     ) -> None:
         while not stop.is_set():
+            if learning is not None and learning.done():
+                learning.result()  # it ends by itself only with an exception
             assignment = self._assignment
             batch: Batch = await consumer.getmany(
                 timeout_ms=POLL_TIMEOUT_MS, max_records=MAX_POLL_RECORDS
@@ -271,9 +301,22 @@ class ScoreStage:
         for op, count in counts.posts.items():
             self.metrics.posts.labels(op=op.value).inc(count)
         self.metrics.mentions.inc(counts.mentions)
+        self._watch_mean(counts)
         self.metrics.duplicates.inc(counts.duplicates)
         self.metrics.late.inc(counts.late)
         self.metrics.future.inc(counts.clock_ahead)
+
+    def _watch_mean(self, counts: Counts) -> None:
+        """Takes P(negative) of the mentions into account, once there are enough for a mean."""
+        self._unseen.mentions += counts.mentions
+        self._unseen.negative_milli += counts.negative_milli
+        if self._unseen.mentions < MENTIONS_OF_A_MEAN:
+            return
+        changes = self._mean.changes
+        self._mean.update(self._unseen.negative_milli / self._unseen.mentions / 1000)
+        self._unseen = Counts()
+        self.metrics.negative_mean.set(self._mean.mean)
+        self.metrics.sentiment_drifts.labels(of="mentions").inc(self._mean.changes - changes)
 
     async def assign(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         """Makes readers for newly assigned partitions and seeks to where each must read from."""

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     blind_after_s: int = Field(
         default=120, ge=1, description="A connector this far behind the others has gone blind."
     )
+    feedback: bool = Field(
+        default=True, description="Score learns from what people say of sentiment."
+    )
     checkpoint_interval_s: float = Field(default=5.0, gt=0, description="Watch writes its state.")
 
     host: str = Field(default="127.0.0.1", description="Where metrics and console listen.")

@@ -79,3 +79,25 @@ def calibration_error(
     gap = np.zeros(ERROR_BINS)
     np.add.at(gap, index, correct - confidence)
     return float(np.abs(gap).sum() / len(labels))
+
+
+def chance_error(probabilities: npt.NDArray[np.float32], seed: int, draws: int = 200) -> float:
+    """What `calibration_error` is in the mean where the probabilities are right.
+
+    It is not 0: in a bin of few texts the share of right ones differs from its probability.
+
+    Args:
+        probabilities: shape (n, 3).
+        seed: of the labels, which are drawn from the probabilities.
+        draws: how often.
+
+    Returns:
+        The mean over the draws.
+    """
+    random = np.random.default_rng(seed)
+    bounds = probabilities[:, :2].cumsum(axis=1)
+    errors = []
+    for _ in range(draws):
+        labels = (random.random((len(bounds), 1)) > bounds).sum(axis=1)
+        errors.append(calibration_error(probabilities, labels))
+    return float(np.mean(errors))

@@ -7,17 +7,17 @@ texts: calibration is fitted to those. The other knows all and is shipped with t
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from models.sentiment.calibration import fit_calibration
+from models.sentiment.calibration import calibration_error, chance_error, fit_calibration
 from models.sentiment.corpus import SEMEVAL_TEST_2016, CorpusError
 from models.sentiment.distillation import FOLDS, Sources, class_weights, collect, teach
-from models.sentiment.scorer import pack
+from models.sentiment.scorer import HashedScorer, pack
 from models.sentiment.teacher import Encoder, TeacherError
 from models.sentiment.terms import count_terms
 from models.sentiment.training import Examples, Settings, fit, logits
@@ -35,6 +35,23 @@ CALIBRATION_BALANCE = 0.75
 """Class mass that calibration assumes: between that of the sets (0) and equal shares (1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Calibration of one language, on texts that neither the model nor its calibration knows.
+
+    Attributes:
+        language: its tag.
+        texts: how many.
+        error: the expected calibration error.
+        chance: what that would be, in the mean, if the probabilities were right.
+    """
+
+    language: str
+    texts: int
+    error: float
+    chance: float
+
+
 def train(
     folder: Path,
     seed: int,
@@ -42,7 +59,7 @@ def train(
     without: list[str],
     encoder: Encoder,
     progress: Progress,
-) -> Weights:
+) -> tuple[Weights, list[Check]]:
     """Trains and calibrates a model.
 
     Args:
@@ -53,7 +70,7 @@ def train(
         progress: shows how far it is.
 
     Returns:
-        The model.
+        The model, and how well the one that calibration is fitted to is calibrated.
 
     Raises:
         CorpusError: a file of the data folder is absent or malformed.
@@ -68,14 +85,16 @@ def train(
         return fit(examples, everything, SETTINGS, seed, lambda: progress.advance(fitting))
 
     hidden = np.random.default_rng(seed).random(len(sources.texts)) < CALIBRATION_SHARE
-    languages, calibration = calibrate(sources, hidden, fit_to(np.flatnonzero(~hidden)))
-    return replace(
+    unknowing = fit_to(np.flatnonzero(~hidden))
+    languages, calibration = calibrate(sources, hidden, unknowing)
+    weights = replace(
         fit_to(np.arange(len(sources.texts))),
         version=VERSION,
         languages=languages,
         calibration=calibration,
         common=count_terms(sources.bodies + sources.unlabelled),
     )
+    return weights, check_calibration(sources, hidden, unknowing, seed)
 
 
 def calibrate(
@@ -104,6 +123,37 @@ def calibrate(
         chosen = spoken == tag
         rows.append(fit_calibration(found[chosen], labels[chosen], weights[chosen], together))
     return (UNKNOWN_LANGUAGE, *tags), np.array(rows, dtype=np.float32)
+
+
+def check_calibration(
+    sources: Sources, hidden: npt.NDArray[np.bool_], model: Weights, seed: int
+) -> list[Check]:
+    """Calibrates on one half of the hidden texts and measures on the other, both ways.
+
+    Args:
+        sources: the labelled texts.
+        hidden: which of them the model does not know, shape (n,).
+        model: a model that was fitted to the others.
+        seed: of the halves.
+
+    Returns:
+        One check a language.
+    """
+    first = np.random.default_rng(seed).random(len(hidden)) < 0.5
+    spoken = np.array([text.language for text in sources.texts])
+    scores = np.zeros((len(hidden), 3), dtype=np.float32)
+    for half in (first, ~first):
+        languages, calibration = calibrate(sources, hidden & half, model)
+        scorer = HashedScorer(replace(model, languages=languages, calibration=calibration))
+        others = np.flatnonzero(hidden & ~half)
+        bodies = [sources.texts[i].body for i in others]
+        scores[others] = scorer.score(bodies, [str(spoken[i]) for i in others])
+    checks = []
+    for tag in sorted(set(spoken[hidden])):
+        some = hidden & (spoken == tag)
+        error = calibration_error(scores[some], sources.labels[some])
+        checks.append(Check(str(tag), int(some.sum()), error, chance_error(scores[some], seed)))
+    return checks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,10 +188,15 @@ def run(args: argparse.Namespace) -> int:
     try:
         encoder = Encoder(args.cache)
         with Progress(*columns, TimeElapsedColumn()) as progress:
-            model = train(args.data, args.seed, without=without, encoder=encoder, progress=progress)
+            model, checks = train(
+                args.data, args.seed, without=without, encoder=encoder, progress=progress
+            )
     except (CorpusError, TeacherError) as error:
         raise SystemExit(f"czujka train: {error}") from error
     args.out.write_bytes(dump(model))
+    print("calibration error on unseen texts (what chance gives where probabilities are right):")
+    for check in checks:
+        print(f"  {check.language} {check.error:.3f} ({check.chance:.3f}), {check.texts} texts")
     return 0
 
 

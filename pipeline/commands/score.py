@@ -7,6 +7,7 @@ import gc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from models.sentiment.base import Scorer
     from pipeline.settings import Settings
 
 STALLED_AFTER_S = 60.0
@@ -23,8 +24,14 @@ Run as many as `posts` has partitions; they share the work and keep no state."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds nothing: the settings say it all."""
+    """Adds the command's arguments; the settings say the rest."""
     parser.epilog = EPILOG
+    parser.add_argument(
+        "--no-feedback",
+        dest="feedback",
+        action="store_false",
+        help="leave what people say of sentiment unlearned (CZUJKA_FEEDBACK=false)",
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -33,14 +40,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     ensure_broker(settings)  # before the models are loaded: a broker that is away is told at once
 
-    from models.sentiment import load_scorer
     from pipeline.assembly import make_brands, read_watchlist
     from pipeline.metrics import REGISTRY, ScoreMetrics, serve_metrics
     from pipeline.role import Pulse, run_role
     from pipeline.score import ScoreStage
 
     watchlist = read_watchlist(settings)
-    stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
+    sentiment = load_sentiment(learns=settings.feedback and args.feedback)
+    stage = ScoreStage(settings, make_brands(watchlist, settings), sentiment, ScoreMetrics())
     # Records come and go by the thousand; what stands here now need not be looked through for each.
     gc.collect()
     gc.freeze()
@@ -54,3 +61,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             ready=lambda: stage.ready,
         )
     return run_role(lambda stop: pulse.accompany(stage.run(stop)))
+
+
+def load_sentiment(*, learns: bool) -> Scorer:
+    """The shipped model, able to learn from the `feedback` topic or not."""
+    from models.sentiment.feedback import AdaptiveScorer
+    from models.sentiment.scorer import load_scorer
+
+    shipped = load_scorer()
+    return AdaptiveScorer(shipped) if learns else shipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,6 +37,13 @@ class WordMatcher:
         ]
         at, brand = np.array(found, dtype=np.int64).reshape(-1, 2).T
         return at, brand
+
+    def spans(self, text: str) -> list[tuple[int, int, int]]:
+        return [
+            (brand, match.start(), match.end())
+            for brand, name in enumerate(self._ids)
+            for match in re.finditer(rf"(?<!\S){re.escape(name)}(?!\S)", text)
+        ]
 
 
 class WordScorer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,12 +10,18 @@ import numpy as np
 import pytest
 
 from models.feedback import LEARNED_AFTER_MS, Answer, Feedback, Sentiment
+from models.scoring import Brands, Counts
 from models.sentiment.answers import milliseconds
-from models.sentiment.base import NEGATIVE
+from models.sentiment.base import NEGATIVE, Scorer
 from models.sentiment.feedback import AdaptiveScorer, make_lesson
 from models.sentiment.scorer import load_scorer
+from pipeline.commands.score import add_arguments, load_sentiment
 from pipeline.feedback import MOMENT_HEADER, with_lesson
 from pipeline.learning import take_record
+from pipeline.metrics import CollectorRegistry, ScoreMetrics
+from pipeline.score import ScoreStage
+from pipeline.settings import Settings
+from tests.support.plain import WordMatcher
 from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, from_ms
 
 BASE = load_scorer()
@@ -142,3 +149,34 @@ def test_an_answer_about_an_exhibit_carries_what_it_teaches_and_others_nothing()
     assert with_lesson(about[2], alert).lesson is None  # not shown
     seen = Feedback(alert_id="a", brand="b", answer=Answer.ACKNOWLEDGE, at=NOW)
     assert with_lesson(seen, alert) == seen
+
+
+@pytest.mark.parametrize(
+    ("words", "feedback", "learns"),
+    [((), True, True), (("--no-feedback",), True, False), ((), False, False)],
+    ids=["by default", "--no-feedback", "CZUJKA_FEEDBACK=false"],
+)
+def test_learning_can_be_switched_off(words: tuple[str, ...], feedback: bool, learns: bool) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args, settings = parser.parse_args(list(words)), Settings(feedback=feedback)
+    stage = make_stage(load_sentiment(learns=settings.feedback and args.feedback))
+    assert isinstance(stage.sentiment, AdaptiveScorer) == learns
+    assert ("feedback" in stage._topics) == learns
+
+
+def test_a_change_in_what_mentions_say_is_counted_as_a_drift() -> None:
+    stage = make_stage(BASE)
+
+    def watch(share_milli: int, times: int) -> float:
+        for _ in range(times):
+            stage._watch_mean(Counts(mentions=100, negative_milli=100 * share_milli))
+        return stage.metrics.sentiment_drifts.labels(of="mentions")._value.get()
+
+    assert watch(200, 400) == 0
+    assert watch(600, 400) > 0
+
+
+def make_stage(sentiment: Scorer) -> ScoreStage:
+    brands = Brands(("ash",), (0,), 1, WordMatcher(("ash",)))
+    return ScoreStage(Settings(), brands, sentiment, ScoreMetrics(CollectorRegistry()))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.sentiment import load_scorer
 from models.sentiment.base import NEGATIVE, POSITIVE, Scorer
+from models.sentiment.tokens import MAX_BYTES
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=300)
 SCORER: Scorer = load_scorer()
@@ -64,6 +65,54 @@ def test_hostile_texts_are_scored(text: str) -> None:
     score = SCORER.score([text])[0]
     assert np.isfinite(score).all()
     assert score.sum() == pytest.approx(1, abs=1e-5)
+
+
+BAD_PIECES = (
+    "",
+    " ",
+    "\n",
+    "word ",
+    "słowo ",
+    "😡",
+    "👩‍👩‍👧",
+    "Привет ",
+    "مرحبا ",
+    "\u202e",
+    "你好",
+    "\ud800",
+    "\udfff",
+    "\x00",
+    "\x1b",
+    "&amp;",
+    "http://",
+    "@",
+    "#",
+    "a\u0301",
+    "!?",
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(st.sampled_from(BAD_PIECES), st.sampled_from([1, 2, 1_000]))))
+def test_repeated_and_mixed_pieces_up_to_a_hundred_kilobytes_are_scored(
+    parts: list[tuple[str, int]],
+) -> None:
+    text = "".join(piece * count for piece, count in parts)
+    text = text if len(text) < 2_000 else text * (100_000 // len(text) + 1)
+    score = SCORER.score([text], ["pl"])[0]
+    assert np.isfinite(score).all()
+    assert score.sum() == pytest.approx(1, abs=1e-5)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(alphabet=st.characters(codec=None), max_size=50), st.sampled_from(BAD_PIECES))
+def test_the_time_of_a_text_is_bounded_for_what_follows_its_first_bytes_is_not_read(
+    text: str, piece: str
+) -> None:
+    beginning = (text + " ").ljust(MAX_BYTES, "a")
+    np.testing.assert_array_equal(
+        SCORER.score([beginning + piece * 10_000]), SCORER.score([beginning])
+    )
 
 
 @pytest.mark.parametrize("tag", [None, "", "e", "en", "en-GB", "PL", "pl_PL", "tlh", "xx-\ud800"])

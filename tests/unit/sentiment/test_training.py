@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from models.sentiment.augmentation import FROWNS, SMILES, add_emoticons, emoticon_effects
 from models.sentiment.bins import N_BINS, bin_centres, bin_of
-from models.sentiment.calibration import calibration_error, fit_calibration
+from models.sentiment.calibration import calibration_error, chance_error, fit_calibration
 from models.sentiment.corpus import CorpusError, Text, read_semeval, training_texts, unescape
-from models.sentiment.distillation import class_weights
+from models.sentiment.distillation import Sources, class_weights
 from models.sentiment.scorer import pack
+from models.sentiment.train import check_calibration
 from models.sentiment.training import Examples, Settings, fit, logits
 from models.sentiment.weights import dump
 
@@ -29,8 +30,11 @@ BAD = ["awful stuff", "fatalna obsługa", "hate it", "odradzam bardzo"]
 PLAIN = ["opens at nine", "spotkanie jutro", "see page two", "w programie"]
 
 
+BODIES = (BAD + PLAIN + GOOD) * 8
+
+
 def examples() -> tuple[Examples, np.ndarray]:
-    bodies = (BAD + PLAIN + GOOD) * 8
+    bodies = BODIES
     labels = np.repeat([0, 1, 2], 4).tolist() * 8
     data, offsets = pack(bodies)
     targets = np.eye(3, dtype=np.float32)[labels]
@@ -83,6 +87,44 @@ def test_calibration_error_is_nought_for_certain_truth_and_one_for_certain_error
     labels = np.array([0, 1, 2])
     assert calibration_error(np.eye(3, dtype=np.float32), labels) == 0
     assert calibration_error(np.eye(3, dtype=np.float32), (labels + 1) % 3) == 1
+
+
+def test_where_probabilities_are_right_the_calibration_error_is_what_chance_gives() -> None:
+    random = np.random.default_rng(1)
+    right = random.dirichlet((1, 1, 1), 20_000).astype(np.float32)
+    labels = (random.random((len(right), 1)) > right.cumsum(axis=1)).sum(axis=1).clip(0, 2)
+    assert calibration_error(right, labels) == pytest.approx(chance_error(right, 1), abs=0.005)
+    assert chance_error(right[:200], 1) > 5 * chance_error(right, 1)
+    assert calibration_error(right**2 / (right**2).sum(axis=1, keepdims=True), labels) > 0.05
+
+
+def test_calibration_is_checked_on_the_half_it_was_not_fitted_to() -> None:
+    material, labels = examples()
+    model = fit(material, np.arange(len(labels)), Settings(passes=6), 1, lambda: None)
+    texts = [Text("a", "en", int(label), body) for body, label in zip(BODIES, labels, strict=True)]
+    wrong = np.where(np.arange(len(labels)) % 3 == 0, (labels + 1) % 3, labels)
+    empty = np.zeros((0, 1), np.float32)
+    for given_, most in ((labels, 0.1), (wrong, 0.2)):
+        sources = Sources(
+            texts,
+            given_,
+            np.ones(len(texts), np.float32),
+            empty,
+            [],
+            empty,
+            [],
+            empty,
+            {},
+            [],
+            empty,
+            np.zeros(0, np.int64),
+        )
+        (check,) = check_calibration(sources, np.ones(len(texts), bool), model, 1)
+        assert (check.language, check.texts) == ("en", len(texts))
+        assert check.error <= most
+    uncalibrated = np.exp(logits(model, material) * 5)
+    uncalibrated /= uncalibrated.sum(axis=1, keepdims=True)
+    assert check.error < calibration_error(uncalibrated, wrong)
 
 
 def test_class_weights_lift_the_rare_class_of_each_family() -> None:
