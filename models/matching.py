@@ -24,8 +24,8 @@ MAX_CHUNK_CHARS = 1_000_000
 """Texts are joined up to about this many characters, to bound the memory of a batch."""
 
 MAX_DFA_CHARS = 200_000
-"""Of all literals. Up to here the automaton is a table of all its steps, with 130 bytes a character:
-half the time a text, and more memory."""
+"""Of all literals. Up to here the automaton is a table of all its steps: half the time a text, and
+130 bytes a character."""
 
 _UNDERSCORE, _DOT, _AT = map(ord, "_.@")
 _NO_PAIRS = np.empty(0, dtype=np.int64)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -239,6 +240,8 @@ def run_demo(options: DemoOptions) -> int:
                 "console_port": free_port(),
                 "replication_factor": 1,
                 "flush_interval_s": 0.25,
+                "console_token": secrets.token_hex(8),
+                "reports_dir": (options.keep_logs or folder) / "reports",
             }
         )
         create_topics(settings)
@@ -269,7 +272,7 @@ async def _show(demo: Demo, stack: ExitStack) -> int:
             began_s = time.monotonic()
             demo.start_story(stack)
             truth = await _read_truth(demo)
-            progress = _Meter(demo, truth, began_s)
+            progress = _Meter(demo, truth, began_s, f"{_links(demo)}. Ctrl-C ends.")
             await _until_over(demo, ledger, view, progress, reading)
             verdict = judge(truth, ledger.alerts())
             if not demo.options.exit_at_end:
@@ -279,8 +282,20 @@ async def _show(demo: Demo, stack: ExitStack) -> int:
             await asyncio.gather(reading, return_exceptions=True)
             await feed.close()
     print("\n".join(verdict.findings))
+    reports = await asyncio.to_thread(_count_reports, demo.settings.reports_dir)
+    print(f"reports written at the end of alerts: {reports}")
     print(f"the story took {time.monotonic() - began_s:.0f} s")
     return EXIT_OK if verdict.passed else EXIT_FAILED
+
+
+def _links(demo: Demo) -> str:
+    """What else there is to see, and how to answer."""
+    token = demo.settings.console_token
+    assert token is not None
+    return (
+        f"week: {demo.console_address}digest; reports: {demo.settings.reports_dir}; "
+        f"sign in to answer with the token {token.get_secret_value()}"
+    )
 
 
 async def _read_truth(demo: Demo) -> Truth:
@@ -291,6 +306,10 @@ async def _read_truth(demo: Demo) -> Truth:
         demo.check()
         await asyncio.sleep(0.1)
     raise UserError("the simulator did not say what its story is within 30 s")
+
+
+def _count_reports(folder: Path | None) -> int:
+    return len(list(folder.glob("*.html"))) if folder and folder.exists() else 0
 
 
 async def _until_over(
@@ -318,7 +337,7 @@ async def _stay(
     reading: asyncio.Task[None],
     verdict: Verdict,
 ) -> None:
-    meter.note = "; ".join(verdict.findings) + ". Ctrl-C ends."
+    meter.note = "; ".join([*verdict.findings, _links(demo)]) + ". Ctrl-C ends."
     while True:
         _raise_if_done(reading)
         demo.check()

@@ -134,6 +134,40 @@ class ScoreMetrics:
             buckets=BATCH_BUCKETS_S,
             registry=registry,
         )
+        # Answers about sentiment that score has learned from and that are not taken back. 0 with
+        # answers given: score runs with --no-feedback, or cannot read `feedback` (see its log).
+        self.corrections = Gauge(
+            "czujka_score_corrections", "Corrections of sentiment that count.", registry=registry
+        )
+        # Answers that reached score after a post for which they should have counted. Any: score
+        # was cut off from the broker, or clocks differ; a crash may then tally an open block anew.
+        self.corrections_late = Counter(
+            "czujka_score_corrections_late_total",
+            "Corrections heard of too late.",
+            registry=registry,
+        )
+        # Mean of 1 - P(what people say it is) over the recent answers. People correct what is
+        # wrong, so the level says little; see the next.
+        self.corrected_error = Gauge(
+            "czujka_score_corrected_error_ratio",
+            "Error of the model on corrected posts.",
+            registry=registry,
+        )
+        # Mean P(negative) of mentions since its level last changed.
+        self.negative_mean = Gauge(
+            "czujka_score_negative_ratio", "Mean P(negative) of mentions.", registry=registry
+        )
+        # Changes that ADWIN found, by `of`: "corrections" (the error above) or "mentions" (the mean
+        # above). A crisis moves mentions; when they move without one, or corrections do, the
+        # calibration no longer fits what people write: look at samples, then retrain.
+        self.sentiment_drifts = Counter(
+            "czujka_score_sentiment_drifts_total",
+            "Changes of level in sentiment.",
+            ["of"],
+            registry=registry,
+        )
+        for of in ("corrections", "mentions"):
+            self.sentiment_drifts.labels(of=of)
 
 
 class WatchMetrics:

@@ -64,6 +64,14 @@ class Settings(BaseSettings):
     console_token: SecretStr | None = Field(
         default=None, min_length=16, description="Signs in to the console; none: read-only."
     )
+    console_user_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$",
+        description="Who asks, as a reverse proxy says; whoever can reach the port can forge it.",
+    )
+    reports_dir: Path | None = Field(
+        default=None, description="The console writes the report of each alert that is over."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     otlp_endpoint: str | None = Field(

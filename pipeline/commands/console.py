@@ -17,6 +17,14 @@ examples:
   czujka console --host 0.0.0.0           for other machines too
   CZUJKA_CONSOLE_TOKEN=… czujka console   let those who know the token answer; else it is read-only
 
+  CZUJKA_REPORTS_DIR=reports czujka console
+                                          and write the report of each alert that is over
+  CZUJKA_CONSOLE_USER_HEADER=X-Forwarded-User czujka console
+                                          a reverse proxy signs people in and names them there
+
+The header is believed. Set it only where nobody but the proxy reaches the port, and where the
+proxy removes it from what it forwards: else anybody can write under any name.
+
 Whoever reaches the port can read: put a proxy with sign-in and TLS before it.
 
 JSON for programs: /api/brands, /api/alerts, /api/alerts/ID. Probes: /healthz, /readyz."""

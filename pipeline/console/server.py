@@ -12,14 +12,16 @@ from functools import partial
 
 import uvicorn
 
+from models.feedback import Feedback
 from models.watchlist import Watchlist
 from pipeline.assembly import read_watchlist
 from pipeline.console.app import create_app
+from pipeline.console.archive import Archive
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
-from pipeline.console.sessions import Sessions
+from pipeline.console.sessions import open_sessions
 from pipeline.feed import ALERTS, FEEDBACK, SERIES, Feed, News
-from pipeline.feedback import send_answer
+from pipeline.feedback import send_answer, with_lesson
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
@@ -32,6 +34,7 @@ SERIES_TAIL_RECORDS = 100_000
 MONTHS_BACK_DAYS = 90
 """Of a brand's minutes are read, as far as the topic keeps them: 30 days unless set otherwise."""
 WEEKS_BACK_DAYS = 15
+HISTORY_POLL_S = 0.5
 SHUTDOWN_S = 3
 
 log = logging.getLogger(__name__)
@@ -59,8 +62,20 @@ async def serve_console(
     ledger = Ledger()
     changes = Changes(ledger)
 
+    archive = None
+    if settings.reports_dir is not None:
+        archive = Archive(settings.reports_dir, partial(read_dossier, settings))
+
     def announce(news: Sequence[News]) -> None:
         changes.announce()
+        if archive is not None and feed.told:
+            archive.hear(news)
+
+    async def keep_reports(archive: Archive) -> None:
+        while not feed.told:  # noqa: ASYNC110 - the feed offers no event
+            await asyncio.sleep(HISTORY_POLL_S)
+        archive.look_through(ledger)
+        await archive.run()
 
     listener = listen(host, port, "--port")
     metrics = None
@@ -73,8 +88,15 @@ async def serve_console(
         topics=(ALERTS, SERIES, FEEDBACK),
     )
     token = settings.console_token
-    sessions = None if token is None else Sessions(token.get_secret_value(), time.time)
-    desk = Desk(ledger, sessions, partial(send_answer, settings))
+    sessions = open_sessions(token, settings.console_user_header, time.time)
+
+    async def send(key: bytes, answer: Feedback | None) -> None:
+        if answer is not None:
+            alert = ledger.alert(answer.alert_id)
+            answer = await asyncio.to_thread(with_lesson, answer, alert)
+        await send_answer(settings, key, answer, ledger.watermark)
+
+    desk = Desk(ledger, sessions, send)
     watchlist = _watchlist(settings)
 
     async def history_of(brand: str | None) -> History:
@@ -88,6 +110,10 @@ async def serve_console(
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)
         await feed.open()
+        if watchlist is None:
+            log.warning(
+                "no watchlist at %s: planned events and budgets are not shown", settings.watchlist
+            )
         server = _Server(
             uvicorn.Config(
                 app,
@@ -103,7 +129,8 @@ async def serve_console(
         print(f"console: http://{host}:{port_of(listener)}/", flush=True)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await run_until(stop, feed.run(), _end_of(serving))
+            work = [feed.run(), _end_of(serving), *([keep_reports(archive)] if archive else [])]
+            await run_until(stop, *work)
         finally:
             changes.close()
             server.should_exit = True
@@ -119,7 +146,6 @@ def _watchlist(settings: Settings) -> Watchlist | None:
     """The watchlist, where the console has one: for planned events and budgets alone."""
     if settings.watchlist.exists():
         return read_watchlist(settings)
-    log.warning("no watchlist at %s: planned events and budgets are not shown", settings.watchlist)
     return None
 
 

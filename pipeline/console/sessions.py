@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -44,17 +46,35 @@ class Session:
     mark: str
 
 
+def open_sessions(
+    token: SecretStr | None, user_header: str | None, clock: Callable[[], float]
+) -> Sessions | None:
+    """Sessions as the settings allow them; None where nobody may write.
+
+    With a proxy's header alone, no token signs anybody in.
+    """
+    if token is None and user_header is None:
+        return None
+    secret = secrets.token_hex(32) if token is None else token.get_secret_value()
+    return Sessions(secret, clock, user_header)
+
+
 class Sessions:
     """Signs people in and knows them again.
 
     Args:
         token: the shared secret of those who may write.
         clock: seconds since the epoch.
+        user_header: a reverse proxy says in it who asks. It is believed: only a proxy that sets it
+            on every request, and lets nobody else's through, may reach the port.
     """
 
-    def __init__(self, token: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, token: str, clock: Callable[[], float], user_header: str | None = None
+    ) -> None:
         self._token = token.encode()
         self._clock = clock
+        self._user_header = user_header
 
     def opens(self, token: str) -> bool:
         """Whether a token is the right one; takes as long for a wrong one."""
@@ -78,6 +98,11 @@ class Sessions:
 
     def of(self, request: Request) -> Session | None:
         """The session of a request; None if nobody signed in, or it is over or forged."""
+        if self._user_header is not None:
+            named = one_line(request.headers.get(self._user_header, ""), MAX_NAME_CHARS)
+            if named:
+                until_s = int(self._clock()) + SESSION_S
+                return Session(named, until_s, self._sign(b"proxy", named.encode()))
         cookie = request.cookies.get(COOKIE, "")[:MAX_COOKIE_CHARS]
         encoded, _, signature = cookie.partition(".")
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from httpx import Response
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from models.errors import UserError
@@ -14,7 +15,7 @@ from models.feedback import Answer, Feedback
 from pipeline.console.app import create_app
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
-from pipeline.console.sessions import COOKIE, SESSION_S, Sessions
+from pipeline.console.sessions import COOKIE, SESSION_S, open_sessions
 from pipeline.console.views import alert_href
 from pipeline.ledger import Ledger
 from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, from_ms, series_point
@@ -34,12 +35,14 @@ class Place:
     written: list[tuple[bytes, Feedback | None]] = field(default_factory=list)
     broken: bool = False
     token: str | None = TOKEN
+    user_header: str | None = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger()
         self.ledger.fold_alert(ALERT)
         self.ledger.fold_point(series_point(30))
-        sessions = None if self.token is None else Sessions(self.token, lambda: self.clock_s)
+        token = None if self.token is None else SecretStr(self.token)
+        sessions = open_sessions(token, self.user_header, lambda: self.clock_s)
         desk = Desk(self.ledger, sessions, self.send, now=lambda: from_ms(NOON_MS))
         app = create_app(self.ledger, Changes(self.ledger), Source(), desk)
         self.browser = TestClient(app, follow_redirects=False)
@@ -228,3 +231,36 @@ def test_the_report_is_a_page_of_its_own_and_a_download() -> None:
     assert "attachment" in text.headers["content-disposition"]
     assert place.browser.get("/reports/none").status_code == 404
     assert place.browser.get(f"/reports/{ALERT.alert_id}?format=pdf").status_code == 400
+
+
+def test_a_proxy_names_who_asks_where_the_setting_says_so() -> None:
+    place = Place(user_header="X-Forwarded-User")
+    place.browser.headers["X-Forwarded-User"] = "ala@example.org"
+    assert place.answer(answer="acknowledge").status_code == 303
+    said = place.written[0][1]
+    assert said is not None
+    assert said.by == "ala@example.org"
+
+
+def test_with_a_proxy_alone_nobody_signs_in_by_a_token_and_nobody_without_the_header() -> None:
+    place = Place(token=None, user_header="X-Forwarded-User")
+    assert place.sign_in(token="").status_code == 403
+    assert place.answer(answer="acknowledge").status_code == 403
+    place.browser.headers["X-Forwarded-User"] = " \t "
+    assert place.answer(answer="acknowledge", mark="").status_code == 403
+
+
+def test_without_the_setting_a_header_is_nobody() -> None:
+    place = Place()
+    place.browser.headers["X-Forwarded-User"] = "mallory"
+    assert place.answer(answer="acknowledge").status_code == 403
+    assert place.written == []
+
+
+def test_a_form_of_one_persons_page_is_not_taken_from_another() -> None:
+    place = Place(user_header="X-Forwarded-User")
+    place.browser.headers["X-Forwarded-User"] = "ala"
+    mark = re.search(r'name="mark" value="(\w+)"', place.page)
+    assert mark is not None
+    place.browser.headers["X-Forwarded-User"] = "ola"
+    assert place.answer(answer="acknowledge", mark=mark[1]).status_code == 403
