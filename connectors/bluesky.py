@@ -21,6 +21,7 @@ from connectors.context import Context
 from connectors.errors import ConfigurationError, MalformedError, RetryError
 from connectors.http import Api, HttpClient
 from connectors.native import Sight, deletion, make_post, opaque_id, reject_of
+from connectors.polling import nothing_to_ask
 from connectors.settings import ConnectorSettings, Names, settings_config
 from connectors.times import parse_time
 from connectors.websocket import Frames, RefusedError, open_websocket
@@ -32,9 +33,12 @@ PLATFORM = "bluesky"
 POSTS = "app.bsky.feed.post"
 BACKDATED_MS = 10 * 60_000
 """A post that says it is older was imported, not delayed, and keeps the time that it claims."""
+MAX_DIDS = 10_000
 GONE = frozenset(("deleted", "takendown", "suspended", "deactivated"))
 """States of an account whose posts are to be forgotten."""
 GAP_MS = 1_000
+QUIET_S = 5.0
+"""A few accounts may write nothing for so long; then we say so."""
 OTHER_HOST_US = 5_000_000
 """Servers see an event at slightly different times, so on another one we begin earlier."""
 _TYPES = "network.bsky.jetstream.subscribeEvents#"
@@ -48,7 +52,10 @@ class Settings(ConnectorSettings):
 
     url: str = Field(default="wss://jetstream.us-east.bsky.network", description="Jetstream host.")
     version: Version = "v2"
-    dids: Names = Field(default=(), description="Accounts; empty for all.", max_length=10_000)
+    ask: Literal["all", "accounts"] = Field(
+        default="all", description="All posts, or those of accounts in the watchlist and DIDS."
+    )
+    dids: Names = Field(default=(), description="Accounts; empty for all.")
     zstd: bool = Field(default=False, description="Ask for packed frames.")
     zstd_dictionary: Path | None = Field(default=None, description="v1 needs it, v2 fetches it.")
 
@@ -274,15 +281,37 @@ class BlueskySource:
         self._host = urlsplit(settings.url).netloc
         self._by_time = False
         self._api = Api("Bluesky Jetstream", Settings.variable("url"))
+        self._accounts: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Name of this instance."""
         return self._context.name
 
+    def accounts(self) -> tuple[str, ...]:
+        """Whose posts to ask for; empty for everybody's.
+
+        Raises:
+            ConfigurationError: accounts are asked for, and there are none, or too many.
+        """
+        found = self._settings.dids
+        if self._settings.ask == "accounts":
+            found = tuple(dict.fromkeys((*found, *self._context.queries.current().dids)))
+            if not found:
+                raise nothing_to_ask(
+                    "Bluesky", Settings.variable("dids"), "name dids under `follow` of a brand"
+                )
+        if len(found) > MAX_DIDS:
+            raise ConfigurationError(
+                f"Bluesky: {len(found)} accounts, allowed are {MAX_DIDS}: follow fewer, or set "
+                f"{Settings.variable('ask')}=all"
+            )
+        return found
+
     async def pages(self, cursor: str | None) -> Pages:
-        """Events from the cursor, or from now on."""
+        """Events from the cursor, or from now on; ends when the watchlist names other accounts."""
         before = _read_cursor(cursor)
+        self._accounts = self.accounts()
         async with self._context.client(self._api) as client:
             unpack = await self._unpacker(client)
             url = self._address(before, unpack)
@@ -308,7 +337,9 @@ class BlueskySource:
         newest = before
         skipped = self._context.metrics.skipped.labels(self.name)
         while True:
-            batch = await frames.batch()
+            batch = await frames.batch(QUIET_S if self._accounts else None)
+            if self.accounts() != self._accounts:
+                return
             sight = self._context.sight()
             posts: list[Post] = []
             rejects: list[Reject] = []
@@ -333,9 +364,13 @@ class BlueskySource:
             skipped.inc(passed)
             gap = None
             if before is not None and first_us:
-                gap = _gap(before, first_us)
+                # A few accounts may be quiet for long: there the word of the server counts.
+                gap = _gap(before, first_us) if not self._accounts or self._by_time else None
                 before = None
                 self._by_time = False
+            if not batch:
+                yield Page(until_ms=sight.at_ms - int(QUIET_S * 1000))
+                continue
             if newest is None:
                 yield Page(tuple(posts), rejects=tuple(rejects))
                 continue
@@ -373,7 +408,7 @@ class BlueskySource:
         second = settings.version == "v2"
         query: list[tuple[str, str | int]] = [
             ("collections" if second else "wantedCollections", POSTS),
-            *[("dids" if second else "wantedDids", did) for did in settings.dids],
+            *[("dids" if second else "wantedDids", did) for did in self._accounts],
             ("maxMessageSizeBytes", _MAX_FRAME_BYTES),
         ]
         if second:

@@ -239,8 +239,8 @@ class HttpClient:
                     backoff=self.api.backoff,
                 ) from error
             raise RetryError(
-                f"{self._place(url)} answers with something that is not JSON ({error}): is "
-                f"{self.api.url_setting} right?",
+                f"{self._place(url)} answers with something that is not JSON ({error}; it begins "
+                f"'{_shown(answer, 80)}'): is {self.api.url_setting} right?",
                 backoff=self.api.backoff,
             ) from error
 
@@ -526,7 +526,7 @@ def _tls_fault(error: BaseException) -> str | None:
     return None
 
 
-def _shown(answer: Answer) -> str:
+def _shown(answer: Answer, most: int = 200) -> str:
     """The beginning of what a server said, on one line."""
     text = " ".join(answer.body[:2_000].decode("utf-8", "replace").split())
-    return text if len(text) <= 200 else text[:199] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -22,6 +22,9 @@ from connectors.http import Api, HttpClient
 from connectors.native import Sight, reject_of
 from models.post import Post
 
+BEAT_S = 10.0
+PATIENCE_S = 60.0
+"""Nobody waits longer than this for a source that asks seldom; what it finds then comes late."""
 MAX_SEEN = 3_000
 """Ids that a mark remembers: more than any platform gives for one target at once."""
 
@@ -141,6 +144,7 @@ class PollingSource(ABC):
         """Rounds without end, from the marks in the cursor."""
         marks = _read_marks(cursor)
         clock = self._context.clock
+        told_ms: int | None = None
         async with self._context.client(self._api) as client:
             while True:
                 began_ms = clock.now_ms()
@@ -155,8 +159,23 @@ class PollingSource(ABC):
                     if harvest.mark != before or harvest.records:
                         posts, rejects = self._read_all(target, harvest)
                         yield Page(posts, _written(marks), rejects=rejects, gap=harvest.gap)
-                yield Page(until_ms=began_ms - int(self._rhythm.delay_s * 1000))
-                await clock.sleep(self.interval_s())
+                    if (late_ms := self._overdue_ms(told_ms)) is not None:
+                        told_ms = late_ms
+                        yield Page(until_ms=told_ms)
+                told_ms = max(told_ms or 0, began_ms - int(self._rhythm.delay_s * 1000))
+                yield Page(until_ms=told_ms)
+                wait_s = self.interval_s()
+                next_s = clock.monotonic_s() + wait_s
+                while (left_s := next_s - clock.monotonic_s()) > 0:
+                    await clock.sleep(min(left_s, BEAT_S) if wait_s > PATIENCE_S else left_s)
+                    if (late_ms := self._overdue_ms(told_ms)) is not None:
+                        told_ms = late_ms
+                        yield Page(until_ms=told_ms)
+
+    def _overdue_ms(self, told_ms: int | None) -> int | None:
+        """The time to vouch for now, if nothing was vouched for within `PATIENCE_S`."""
+        due_ms = self._context.clock.now_ms() - int(PATIENCE_S * 1000)
+        return due_ms if told_ms is not None and due_ms > told_ms else None
 
     def _read_all(
         self, target: str, harvest: Harvest
@@ -188,8 +207,9 @@ async def newest_first(
 ) -> Harvest:
     """What is new in a listing that shows the newest first.
 
-    Pages are read until one has nothing that is both new and young enough. Records that come to
-    light late are found as long as they stand within `overlap_ms` of the newest that was seen.
+    Pages are read until one has nothing that is both new and young enough; an empty one is not the
+    end. Records that come to light late are found as long as they stand within `overlap_ms` of the
+    newest that was seen.
 
     Args:
         page: gives the page of a number, from 0.
@@ -221,7 +241,7 @@ async def newest_first(
             news += 1
             seen.append(short(native_id))
             fresh.append(record)
-        if not news or not more:
+        if (records and not news) or not more:
             break
     else:
         if mark.seen:

@@ -31,12 +31,22 @@ class Queries:
         hashtags: without ``#``, in lower case.
         handles: without ``@``.
         stems: the letters before the first ``*``; no word of its own stands for them.
+        dids: accounts of Bluesky to read whole.
+        subreddits: of Reddit, likewise.
+        channels: of YouTube.
+        apps: of the App Store, country and id.
+        feeds: addresses of RSS and Atom feeds.
     """
 
     phrases: tuple[str, ...] = ()
     hashtags: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
     stems: tuple[str, ...] = ()
+    dids: tuple[str, ...] = ()
+    subreddits: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -63,11 +73,17 @@ def queries_of(watchlist: Watchlist) -> Queries:
     stems = [stem.strip() for brand in watchlist.brands for stem in brand.match.stems]
     whole = [*terms, *(stem for stem in stems if "*" not in stem)]
     heads = [stem.partition("*")[0].strip() for stem in stems if "*" in stem]
+    followed = [brand.follow for brand in watchlist.brands]
     return Queries(
         phrases=_each_once(term for term in whole if term[0] not in "#@"),
         hashtags=_each_once(term[1:].lower() for term in whole if term[0] == "#"),
         handles=_each_once(term[1:] for term in whole if term[0] == "@"),
         stems=_each_once(head for head in heads if head and head[0] not in "#@"),
+        dids=_each_once(did for follow in followed for did in follow.dids),
+        subreddits=_each_once(name for follow in followed for name in follow.subreddits),
+        channels=_each_once(channel for follow in followed for channel in follow.channels),
+        apps=_each_once(app for follow in followed for app in follow.apps),
+        feeds=_each_once(feed for follow in followed for feed in follow.feeds),
     )
 
 

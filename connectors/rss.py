@@ -20,7 +20,7 @@ from connectors.context import Context
 from connectors.errors import MalformedError, RetryError
 from connectors.http import Api, HttpClient
 from connectors.native import Sight, convert, make_post, opaque_id, text_of
-from connectors.polling import Harvest, Mark, PollingSource, Rhythm
+from connectors.polling import Harvest, Mark, PollingSource, Rhythm, nothing_to_ask
 from connectors.settings import ConnectorSettings, Names, settings_config
 from models.post import Post
 
@@ -32,7 +32,9 @@ class Settings(ConnectorSettings):
 
     model_config = settings_config("RSS")
 
-    feeds: Names = Field(min_length=1, description="addresses of feeds, parted by commas")
+    feeds: Names = Field(
+        default=(), description="Addresses, parted by commas; besides those of the watchlist."
+    )
     interval_s: float = Field(default=60.0, gt=0)
     lookback_s: float = Field(default=3600.0, ge=0, description="At the very first look.")
 
@@ -128,8 +130,18 @@ class RssSource(PollingSource):
         self._settings = settings
 
     def targets(self) -> Sequence[str]:
-        """The feeds."""
-        return self._settings.feeds
+        """The feeds.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        followed = self._context.queries.current().feeds
+        found = tuple(dict.fromkeys((*self._settings.feeds, *followed)))
+        if not found:
+            raise nothing_to_ask(
+                "RSS", Settings.variable("feeds"), "name feeds under `follow` of a brand"
+            )
+        return found
 
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """Entries that were not there before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,24 +34,32 @@ class Frames:
         self._connection = connection
         self._place = place
         self._silence_s = silence_s
+        self._heard_s = time.monotonic()
 
-    async def batch(self) -> list[bytes]:
+    async def batch(self, quiet_s: float | None = None) -> list[bytes]:
         """The next frames: at least one, and what follows within a moment.
+
+        Args:
+            quiet_s: none at all are given after so long a silence.
 
         Raises:
             RetryError: the connection broke or was silent for too long. What had come in before
                 is given first.
         """
         frames: list[bytes] = []
+        waits_s = self._silence_s if quiet_s is None else min(quiet_s, self._silence_s)
         receive = self._connection.recv
         try:
-            async with asyncio.timeout(self._silence_s):
+            async with asyncio.timeout(waits_s):
                 frames.append(await receive(decode=False))
+            self._heard_s = time.monotonic()
             async with asyncio.timeout(BATCH_S):
                 while len(frames) < BATCH_FRAMES:
                     frames.append(await receive(decode=False))
         except TimeoutError as error:
-            if not frames:
+            if not frames and (
+                quiet_s is None or time.monotonic() - self._heard_s > self._silence_s
+            ):
                 raise RetryError(
                     f"{self._place}: silent for {self._silence_s:g} s, so the connection is "
                     "taken for broken"

@@ -8,6 +8,7 @@ watchlist once a minute and changed without a new connection.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ from connectors.rates import Rates
 from connectors.settings import ConnectorSettings, settings_config
 from connectors.times import parse_time
 from models.post import Op, Post
+
+log = logging.getLogger(__name__)
 
 PLATFORM = "x"
 MAX_RULES = 1_000
@@ -230,7 +233,8 @@ class XSource:
 
     async def _stream(self, client: HttpClient) -> Pages:
         url = f"{self._base}/2/tweets/search/stream"
-        looked_s = time.monotonic()
+        clock = self._context.clock
+        looked_s = clock.monotonic_s()
         try:
             async with client.lines(url, _FIELDS, self._headers) as lines:
                 ended = False
@@ -252,9 +256,9 @@ class XSource:
                                 waiting = asyncio.ensure_future(anext(lines))
                         yield self._page([line for line in batch if line != b""])
                         self._check_spend(BATCH_POSTS)
-                        if time.monotonic() - looked_s > RULES_EVERY_S:
-                            looked_s = time.monotonic()
-                            await self._set_rules(client)
+                        if clock.monotonic_s() - looked_s > RULES_EVERY_S:
+                            looked_s = clock.monotonic_s()
+                            await self._renew_rules(client)
                     await waiting
                 finally:
                     waiting.cancel()
@@ -344,8 +348,19 @@ class XSource:
         reason = f"more was missed than may be fetched: raise {setting}"
         return Gap(from_ms or now_ms, now_ms, reason)
 
+    async def _renew_rules(self, client: HttpClient) -> None:
+        """Takes over a changed watchlist; if that fails, the rules before it stay."""
+        try:
+            await self._set_rules(client)
+        except ConfigurationError as error:
+            log.error("%s: going on with the rules before: %s", self.name, error)  # noqa: TRY400
+
     async def _set_rules(self, client: HttpClient) -> None:
-        """Makes the rules of the app those of the watchlist; rules of others stay."""
+        """Makes the rules of the app those of the watchlist; rules of others stay.
+
+        Raises:
+            ConfigurationError: there are none, they are too many, or X refuses one.
+        """
         wanted = rules_of(self._context.queries.current(), self._settings)
         url = f"{self._base}/2/tweets/search/stream/rules"
         found = await client.get_json(url, headers=self._headers)
@@ -355,10 +370,16 @@ class XSource:
         there = {rule["value"]: rule["id"] for rule in ours}
         new = [{"value": rule, "tag": RULE_TAG} for rule in wanted if rule not in there]
         old = [number for rule, number in there.items() if rule not in wanted]
-        if new:
-            await client.fetch("POST", url, json={"add": new}, headers=self._headers)
+        changes: list[dict[str, Any]] = [{"add": new}] if new else []
         if old:
-            await client.fetch("POST", url, json={"delete": {"ids": old}}, headers=self._headers)
+            deletes = {"delete": {"ids": old}}
+            room = len(found.get("data") or []) + len(new) <= self._settings.max_rules
+            changes.insert(len(changes) if room else 0, deletes)  # new ones first, if they fit
+        for change in changes:
+            answer = await client.fetch("POST", url, json=change, headers=self._headers)
+            refused = _refused(client.read_json(answer, url))
+            if refused:
+                raise ConfigurationError(f"X refuses a rule of the watchlist: {refused}")
 
     def _check_spend(self, more: int) -> None:
         """Stops before so many more posts might cost too much.
@@ -391,6 +412,16 @@ class XSource:
     def _month(self) -> str:
         now_s = self._context.clock.now_ms() / 1000
         return f"{datetime.fromtimestamp(now_s, UTC):%Y-%m}"
+
+
+def _refused(said: Any) -> str:
+    """What X says of rules that it did not take; a rule that is there already is no trouble."""
+    errors = said.get("errors", []) if isinstance(said, dict) else []
+    told = [error for error in errors if error.get("title") != "DuplicateRule"]
+    return "; ".join(
+        f"{error.get('value', '')}: {error.get('title', '')} {error.get('detail', '')}".strip()
+        for error in told
+    )
 
 
 def open_source(settings: ConnectorSettings, context: Context) -> Source:

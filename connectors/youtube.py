@@ -44,7 +44,7 @@ class Settings(ConnectorSettings):
 
     url: str = "https://www.googleapis.com/youtube/v3"
     key: SecretStr = Field(description="API key of a Google Cloud project")
-    channels: Names = Field(default=(), description="Channel ids (UC…): all their videos.")
+    channels: Names = Field(default=(), description="Ids (UC…), besides those of the watchlist.")
     videos: Names = Field(default=(), description="Video ids.")
     units_per_day: int = Field(default=10_000, ge=1)
     interval_s: float = Field(default=30.0, gt=0, description="At least.")
@@ -130,12 +130,14 @@ class YouTubeSource(PollingSource):
             ConfigurationError: there are none.
         """
         settings = self._settings
-        found = [f"allThreadsRelatedToChannelId={channel}" for channel in settings.channels]
+        followed = self._context.queries.current().channels
+        channels = dict.fromkeys((*settings.channels, *followed))
+        found = [f"allThreadsRelatedToChannelId={channel}" for channel in channels]
         found += [f"videoId={video}" for video in settings.videos]
         if not found:
             raise ConfigurationError(
                 f"YouTube: nothing to ask for: set {Settings.variable('channels')} or "
-                f"{Settings.variable('videos')}"
+                f"{Settings.variable('videos')}, or `follow: channels:` of a brand"
             )
         return found
 

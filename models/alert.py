@@ -16,6 +16,10 @@ from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
 
 ALERT_VERSION = 1
+ALL_BRANDS = "_all-brands"
+"""Stands for the brand in alerts of what befalls all brands together: lost coverage, a platform on
+which everything rises. No brand of a watchlist can have this id; grouped by brand, it pages once,
+though each watch worker sees brands of its own."""
 CLOUDEVENT_TYPE = "czujka.crisis-alert.v1"
 
 Status = Literal["pending", "firing", "resolved"]

@@ -44,6 +44,26 @@ class Match(Part):
         return self
 
 
+class Follow(Part):
+    """What to read whole, where platforms have places of the brand's own."""
+
+    dids: tuple[Annotated[str, Field(pattern=r"^did:[a-z]+:\S+$", max_length=256)], ...] = Field(
+        default=(), description="Accounts of Bluesky, as did:plc:…"
+    )
+    subreddits: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{2,32}$")], ...] = Field(
+        default=(), description="Of Reddit, without r/."
+    )
+    channels: tuple[Annotated[str, Field(pattern=r"^UC[A-Za-z0-9_-]{4,40}$")], ...] = Field(
+        default=(), description="Channel ids of YouTube, as UC…"
+    )
+    apps: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}/\d{4,12}$")], ...] = Field(
+        default=(), description="Of the App Store, country and id, as pl/123456789."
+    )
+    feeds: tuple[Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)], ...] = Field(
+        default=(), description="Addresses of RSS and Atom feeds."
+    )
+
+
 class Defaults(Part):
     """What holds for every brand that does not say otherwise."""
 
@@ -61,6 +81,7 @@ class Brand(Part):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Never changes.")
     name: str = Field(min_length=1, max_length=200)
     match: Match
+    follow: Follow = Follow()
     languages: tuple[Language, ...] = Field(default=("pl", "en"), min_length=1)
     false_alarms: FalseAlarms = BALANCED
     owner: Owner | None = None

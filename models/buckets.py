@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from msgspec.structs import astuple
 
-from models.tally import Close, Erasure, Frame, Tally, erase
+from models.tally import Close, Erasure, Frame, Tally, authors_of, erase, posts_of
 
 LONGEST_SILENCE_BUCKETS = 30 * 24 * 60
 """A longer stretch without a single mention is skipped: nobody was watching."""
@@ -115,8 +115,9 @@ class Folder:
         if frame.erased:
             for bucket, sums in part.closed.items():
                 erased = [erasure for erasure in frame.erased if erasure.bucket <= bucket]
+                posts, authors = posts_of(erased), authors_of(erased)
                 for tally in sums.values():
-                    erase(tally, erased)
+                    erase(tally, posts, authors)
             part.erased.update(
                 e for e in frame.erased if self.folded is None or e.bucket > self.folded
             )
@@ -130,6 +131,8 @@ class Folder:
         if self.folded is None:
             firsts = self._first_buckets()
             if not firsts or min(firsts) > complete:
+                for part in self._parts.values():  # there is nothing that they could concern
+                    part.erased = {e for e in part.erased if e.bucket > complete}
                 return
             self.folded = min(firsts) - 1
         while self.folded < complete:
@@ -148,6 +151,15 @@ class Folder:
         if not declared or len(declared) < self._n_partitions:
             return None
         return min(declared)
+
+    @property
+    def settled(self) -> int | None:
+        """Last bucket of which no frame is needed any more, once `close` was gone through.
+
+        The last one folded; before the first mention, from which folding begins, all that is
+        complete.
+        """
+        return self.complete() if self.folded is None else self.folded
 
     def _first_buckets(self) -> list[int]:
         firsts = (part.first_bucket() for part in self._parts.values())

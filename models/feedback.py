@@ -17,6 +17,14 @@ from models.causes import Cause
 FEEDBACK_VERSION = 1
 MAX_NAME_CHARS = 64
 MAX_NOTE_CHARS = 500
+LESSON_BUCKETS = 8192
+"""Terms of lessons share this many numbers, so that what is learned from them is bounded."""
+MAX_LESSON_TERMS = 256
+LEARNED_AFTER_MS = 5 * 60_000
+"""From an answer about sentiment to the posts for which it counts.
+
+Longer than an answer is on its way to every worker, so that all of them judge a post alike.
+"""
 
 
 class Answer(StrEnum):
@@ -27,6 +35,7 @@ class Answer(StrEnum):
     FALSE_ALARM = "false-alarm"
     WRONG_CAUSE = "wrong-cause"  # `cause` says which it was
     NOT_NEGATIVE = "not-negative"  # `post` says which
+    WRONG_SENTIMENT = "wrong-sentiment"  # of a text that need not stand in an alert; `sentiment`
 
 
 class Question(StrEnum):
@@ -44,9 +53,34 @@ QUESTION_OF = {
     Answer.FALSE_ALARM: Question.VERDICT,
     Answer.WRONG_CAUSE: Question.CAUSE,
     Answer.NOT_NEGATIVE: Question.SENTIMENT,
+    Answer.WRONG_SENTIMENT: Question.SENTIMENT,
 }
+ABOUT_A_POST = frozenset(answer for answer, q in QUESTION_OF.items() if q is Question.SENTIMENT)
 
 _Line = StringConstraints(strip_whitespace=True, max_length=MAX_NAME_CHARS)
+
+
+class Sentiment(StrEnum):
+    """What a text is."""
+
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
+class Lesson(BaseModel):
+    """What the sentiment model can learn from a text, without the text."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    terms: tuple[tuple[Annotated[int, Field(ge=0, lt=LESSON_BUCKETS)], float], ...] = Field(
+        max_length=MAX_LESSON_TERMS,
+        description="Its words and pairs of words, as numbers that many of them share, each with "
+        "how telling it is.",
+    )
+    score: tuple[float, float, float] = Field(
+        description="Negative, neutral, positive, as the model had it without corrections."
+    )
 
 
 class Feedback(BaseModel):
@@ -55,7 +89,9 @@ class Feedback(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: int = Field(default=FEEDBACK_VERSION, ge=1)
-    alert_id: str = Field(min_length=1, max_length=255)
+    alert_id: str = Field(
+        max_length=255, description="Empty with `wrong-sentiment` of a text outside alerts."
+    )
     brand: str = Field(min_length=1)
     answer: Answer
     by: Annotated[str, _Line] = Field(default="", description="Name or team; may be empty.")
@@ -64,14 +100,28 @@ class Feedback(BaseModel):
         default=None,
         description="Event time up to which the person saw decisions; in a replay far from `at`.",
     )
-    post: str | None = Field(default=None, description="Key of the post, for `not-negative`.")
+    post: str | None = Field(
+        default=None, description="Key of the post, for `not-negative` and `wrong-sentiment`."
+    )
+    sentiment: Sentiment | None = Field(
+        default=None, description="What it is, for `wrong-sentiment`."
+    )
+    lesson: Lesson | None = Field(
+        default=None, description="What the model learns from the post; none: nothing."
+    )
     cause: Cause | None = Field(default=None, description="What it was, for `wrong-cause`.")
     note: str = Field(default="", max_length=MAX_NOTE_CHARS)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.answer is Answer.NOT_NEGATIVE) != (self.post is not None):
-            raise ValueError("`post` belongs to `not-negative`, and to it alone")
+        if (self.answer in ABOUT_A_POST) != (self.post is not None):
+            raise ValueError("`post` belongs to answers about sentiment, and to them alone")
+        if self.lesson is not None and self.answer not in ABOUT_A_POST:
+            raise ValueError("`lesson` belongs to answers about sentiment alone")
+        if (self.answer is Answer.WRONG_SENTIMENT) != (self.sentiment is not None):
+            raise ValueError("`sentiment` belongs to `wrong-sentiment`, and to it alone")
+        if not self.alert_id and self.answer is not Answer.WRONG_SENTIMENT:
+            raise ValueError(f"`{self.answer}` names the alert it is about")
         if (self.answer is Answer.WRONG_CAUSE) != (self.cause is not None):
             raise ValueError("`cause` belongs to `wrong-cause`, and to it alone")
         return self

@@ -83,7 +83,7 @@ def _hash_letters(codes, ends, signs, result):  # type: ignore[no-untyped-def]
             if sign == _H and _link_stands_at(codes, at, end):
                 while at < end and signs[codes[at]] != _SPACE:
                     at += 1
-            elif code == _AT or code == _HASH:
+            elif code in (_AT, _HASH):
                 at += 1
                 while at < end and signs[codes[at]] != 0 and signs[codes[at]] != _SPACE:
                     at += 1

@@ -75,7 +75,7 @@ def place_of(brands: Indexes, buckets: Indexes) -> Indexes:
 def hash_of(values: Sequence[bytes]) -> Hashes:
     """Evenly spread 64-bit hashes, shape (len(values),).
 
-    CRC-32, which has 32 bits of its own, with the finaliser of SplitMix64 (Steele and others, 2014).
+    CRC-32, which has 32 bits of its own, with the finaliser of SplitMix64 (Steele et al., 2014).
     """
     crcs = np.fromiter(map(zlib.crc32, values), dtype=np.uint64, count=len(values))
     with np.errstate(over="ignore"):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from models.alert import CrisisAlert, Exhibit
-from models.tally import Erasure
+from models.tally import Erasure, authors_of, posts_of
 
 KEPT_MS = 90 * 24 * 3600_000
 """As long as the `alerts` topic keeps the last revision of an alert."""
@@ -35,16 +35,6 @@ class Recall:
     alert_id: str
     posts: frozenset[str]
     authors: frozenset[str]
-
-
-def posts_of(erased: Collection[Erasure]) -> frozenset[str]:
-    """Keys of the posts that were erased."""
-    return frozenset(erasure.post for erasure in erased if erasure.post)
-
-
-def authors_of(erased: Collection[Erasure]) -> frozenset[str]:
-    """Authors all of whose posts were erased."""
-    return frozenset(erasure.author for erasure in erased if erasure.author)
 
 
 def without(

@@ -28,7 +28,7 @@ from models.alert import (
 )
 from models.causes import Cause
 from models.detection.base import Kind, Phase, Severity
-from models.feedback import FEEDBACK_VERSION, Answer, Feedback
+from models.feedback import FEEDBACK_VERSION, Answer, Feedback, Lesson
 from models.post import POSTS_VERSION, Engagement, Heartbeat, Op, Post
 from models.series import SERIES_VERSION, SeriesPoint
 from models.watchlist import WATCHLIST_VERSION, Watchlist
@@ -251,7 +251,12 @@ def _feedback() -> tuple[Feedback, ...]:
         answer(Answer.ACKNOWLEDGE, 24),
         answer(Answer.RIGHT_ALERT, 55, note="Ground handling is on strike."),
         answer(Answer.WRONG_CAUSE, 56, cause=Cause.EXTERNAL),
-        answer(Answer.NOT_NEGATIVE, 58, post=alert.exhibits[0].post),
+        answer(
+            Answer.NOT_NEGATIVE,
+            58,
+            post=alert.exhibits[0].post,
+            lesson=Lesson(terms=((1204, 0.71), (6033, 0.64)), score=(0.71, 0.22, 0.07)),
+        ),
     )
 
 

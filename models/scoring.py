@@ -81,7 +81,6 @@ class _Posts:
     """New posts of one call, as columns."""
 
     rows: list[PostRow] = field(default_factory=list)
-    identities: list[bytes] = field(default_factory=list)
     buckets: list[int] = field(default_factory=list)
     late: list[bool] = field(default_factory=list)
 
@@ -150,7 +149,7 @@ class PartitionScorer:
     ) -> None:
         """Reads records of the duplicate window before `start`, for their ids alone."""
         for offset, key, row in zip(offsets, keys, decode(values), strict=True):
-            if isinstance(row, PostRow) and row.op == "create":
+            if isinstance(row, PostRow) and row.op is Op.CREATE:
                 self._remember(_identity(key, row), offset // self._settings.block_records)
 
     def feed(
@@ -163,12 +162,14 @@ class PartitionScorer:
             `cut()`, then call `next_block()` and feed the rest.
         """
         taken = _count_below(offsets, self.block_end)
+        created = 0
         posts = _Posts()
         for offset, key, value, row in zip(
             offsets[:taken], keys[:taken], values[:taken], decode(values[:taken]), strict=True
         ):
             if isinstance(row, PostRow):
                 if row.op is Op.CREATE:
+                    created += 1
                     self._take_post(offset, key, value, row, posts)
                 else:
                     self._take_change(row, self._n_posts + len(posts.rows))
@@ -179,6 +180,7 @@ class PartitionScorer:
         if taken:
             self.position = offsets[taken - 1] + 1
             self.counts.records += taken
+            self.counts.posts[Op.CREATE] += created
             self._add_mentions(posts)
         return taken
 
@@ -237,9 +239,10 @@ class PartitionScorer:
         if not self._seen_in or self._seen_in[-1][0] != block:
             self._seen_in.append((block, []))
         known = self._seen.get(identity)
-        if known != block:
-            self._seen[identity] = block
-            self._seen_in[-1][1].append(identity)
+        if known == block:
+            return True
+        self._seen[identity] = block
+        self._seen_in[-1][1].append(identity)
         return known is not None and known >= block - self._settings.duplicate_window_blocks
 
     def _take_heartbeat(self, row: HeartbeatRow) -> None:
@@ -252,10 +255,8 @@ class PartitionScorer:
     def _take_post(
         self, offset: int, key: bytes | None, value: bytes, row: PostRow, posts: _Posts
     ) -> None:
-        self.counts.posts[Op.CREATE] += 1
-        identity = _identity(key, row)
         # Before anything else is asked: whoever takes over sees the ids before it, and no more.
-        if self._remember(identity, self.block):
+        if self._remember(_identity(key, row), self.block):
             self.counts.duplicates += 1
             return
         event_ms = row.created_ms
@@ -273,7 +274,6 @@ class PartitionScorer:
             self.counts.late += 1
             bucket = (self._watermark.complete or 0) + 1
         posts.rows.append(row)
-        posts.identities.append(identity)
         posts.buckets.append(bucket)
         posts.late.append(late)
 
@@ -294,18 +294,15 @@ class PartitionScorer:
     def _add_mentions(self, posts: _Posts) -> None:
         first = self._n_posts
         self._n_posts += len(posts.rows)
-        matches = self._brands.matcher.match([row.text for row in posts.rows])
-        found = [i for i, brands in enumerate(matches) if brands]
-        if not found:
+        at, brands = self._brands.matcher.pairs([row.text for row in posts.rows])
+        if not len(at):
             return
-        rows = [posts.rows[i] for i in found]
+        found, of = np.unique(at, return_inverse=True)
+        rows = [posts.rows[i] for i in found.tolist()]
         texts = [row.text for row in rows]
         scores = self._scorer.score(texts, [row.language for row in rows])
-        brands = np.array([brand for i in found for brand in matches[i]], dtype=np.int64)
-        of = np.repeat(np.arange(len(found)), [len(matches[i]) for i in found])
         block = self._mentions
         columns = np.zeros(len(brands), dtype=COLUMNS)
-        at = np.array(found, dtype=np.int64)[of]
         columns["place"] = place_of(brands, np.array(posts.buckets, dtype=np.int64)[at])
         columns["late"] = np.array(posts.late, dtype=np.bool_)[at]
         columns["number"] = first + at

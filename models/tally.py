@@ -9,7 +9,7 @@ versioned) and never seen downstream.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 import msgspec
 
@@ -229,15 +229,25 @@ def earliest(rows: list[ExhibitRow], most: int = MAX_FIRST) -> list[ExhibitRow]:
     return sorted(unique.values(), key=lambda row: (row.created_ms, row.order))[:most]
 
 
-def erase(tally: Tally, erased: Collection[Erasure]) -> bool:
-    """Takes texts of posts away; returns whether there were any to take."""
-    posts = {erasure.post for erasure in erased if erasure.post}
-    authors = {erasure.author for erasure in erased if erasure.author}
+def posts_of(erased: Collection[Erasure]) -> frozenset[str]:
+    """Keys of the posts that were erased."""
+    return frozenset(erasure.post for erasure in erased if erasure.post)
+
+
+def authors_of(erased: Collection[Erasure]) -> frozenset[str]:
+    """Authors all of whose posts were erased."""
+    return frozenset(erasure.author for erasure in erased if erasure.author)
+
+
+def erase(tally: Tally, posts: Set[str], authors: Set[str]) -> bool:
+    """Takes texts of posts and of authors away; returns whether there were any to take."""
 
     def stays(row: ExhibitRow | SampleRow) -> bool:
         return row.post not in posts and row.author not in authors
 
     before = len(tally.exhibits) + len(tally.first) + len(tally.sample)
+    if before == 0:
+        return False
     tally.exhibits = [row for row in tally.exhibits if stays(row)]
     tally.first = [row for row in tally.first if stays(row)]
     tally.sample = [row for row in tally.sample if stays(row)]

@@ -21,7 +21,9 @@ MAX_INNER_STARS = 3
 
 _LETTER = r"[^\W_]"
 _HANDLE_GOES_ON = re.compile(r"[.@][^\W_]")
-_HEAD_OF_TAG = "#@"
+HEAD_OF_TAG = "#@"
+_ENDING = re.compile(rf"{_LETTER}*+")
+_TAG_ENDING = re.compile(r"\w*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Term:
 
     Attributes:
         literal: stands in the folded text as it is.
-        rest: what follows the literal; None where nothing does.
+        rest: what follows the literal and is no mere ending; None where nothing does.
         open_end: the term ends in ``*``, so any ending will do.
     """
 
@@ -41,7 +43,7 @@ class Term:
     @property
     def tag(self) -> bool:
         """Whether it is a hashtag or a handle."""
-        return self.literal[0] in _HEAD_OF_TAG
+        return self.literal[0] in HEAD_OF_TAG
 
     def begins(self, text: str, start: int) -> bool:
         """Whether a literal found at `start` (≥ 1) of a folded text begins a word or a tag."""
@@ -58,7 +60,8 @@ class Term:
                 return None
             end = found.end()
         if self.open_end:
-            return end
+            ending = (_TAG_ENDING if self.tag else _ENDING).match(text, end)
+            return ending.end() if ending else end
         after = text[end]
         if self.tag:
             if after.isalnum() or after == "_":
@@ -94,7 +97,7 @@ def stem_term(term: str) -> Term:
         raise ValueError(f"needs {MIN_STEM_CHARS} letters or more before its first *")
     if len(pieces) - 1 > MAX_INNER_STARS:
         raise ValueError(f"has more than {MAX_INNER_STARS + 1} *")
-    letter = r"\w" if literal[0] in _HEAD_OF_TAG else _LETTER
+    letter = r"\w" if literal[0] in HEAD_OF_TAG else _LETTER
     rest = ""
     for piece in pieces[:-1] if pieces[-1] == "" else pieces:
         if re.match(letter, piece):
@@ -102,6 +105,4 @@ def stem_term(term: str) -> Term:
         else:
             rest += rf"{letter}*+" + re.escape(piece)
     open_end = pieces[-1] == ""
-    if open_end:
-        rest += rf"{letter}*+"
-    return Term(literal, re.compile(rest), open_end)
+    return Term(literal, re.compile(rest) if rest else None, open_end)

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from models.alert import (
+    ALL_BRANDS,
     CrisisAlert,
     Evidence,
     Exhibit,
@@ -28,6 +29,7 @@ from models.alert import (
 from models.buckets import ClosedBucket
 from models.causes import ANGRY_TONE_MILLI, Cause, guess_cause
 from models.detection.base import (
+    ALL_ROWS,
     BUCKET_MS,
     Bank,
     Kind,
@@ -46,8 +48,6 @@ from models.recall import (
     KEPT_MS,
     Recall,
     Shown,
-    authors_of,
-    posts_of,
     recalls,
     shown_by,
     without,
@@ -57,7 +57,16 @@ from models.rolling import RollingFigures
 from models.sample import MAX_STORY, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint, SeriesTerm
-from models.tally import Erasure, ExhibitRow, Tally, best_exhibits, distinct, erase
+from models.tally import (
+    Erasure,
+    ExhibitRow,
+    Tally,
+    authors_of,
+    best_exhibits,
+    distinct,
+    erase,
+    posts_of,
+)
 from models.voices import voices_of
 
 STATE_VERSION = 1
@@ -67,6 +76,8 @@ MAX_HOUR_TERMS = 8
 LEAST_HOUR_Z = 3.5
 """Above this a term of an hour is told: there are many hours, and many terms."""
 _NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
+
+ALL_BRANDS_NAME = "All brands"
 
 BankFactory = Callable[[Sequence[RowSettings]], Bank]
 
@@ -153,6 +164,8 @@ class BrandWatch:
     ) -> None:
         self._brands = tuple(brands)
         self._row = {brand.id: row for row, brand in enumerate(self._brands)}
+        self._row_of_alert = self._row | {ALL_BRANDS: ALL_ROWS}
+        self._all = WatchedBrand(ALL_BRANDS, ALL_BRANDS_NAME, RowSettings())
         self._make_bank = make_bank
         self._plan = plan
         self._sentiment_model = sentiment_model
@@ -221,13 +234,13 @@ class BrandWatch:
         """Forgets exhibits; new revisions of the active alerts that showed one of them."""
         if not erased:
             return []
+        posts, authors = posts_of(erased), authors_of(erased)
         for entries in self._recent.values():
             for _, tally in entries:
-                erase(tally, erased)
+                erase(tally, posts, authors)
         revisions = []
-        posts, authors = posts_of(erased), authors_of(erased)
         for _, life in sorted(self._lives.items()):
-            erase(life.story, erased)
+            erase(life.story, posts, authors)
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
@@ -243,10 +256,10 @@ class BrandWatch:
         names = [brand.id for brand in self._brands]
         lives: dict[str, dict[str, _Life]] = {}
         for (row, kind), life in sorted(self._lives.items()):
-            lives.setdefault(names[row], {})[kind.value] = life
+            lives.setdefault(self._brand(row).id, {})[kind.value] = life
         ended: dict[str, dict[str, int]] = {}
         for (row, kind), ended_ms in sorted(self._ended_ms.items()):
-            ended.setdefault(names[row], {})[kind.value] = ended_ms
+            ended.setdefault(self._brand(row).id, {})[kind.value] = ended_ms
         state = _State(
             version=STATE_VERSION,
             folded=-1 if self.folded is None else self.folded,
@@ -291,15 +304,15 @@ class BrandWatch:
             self._row[n]: b for n, b in state.backgrounds.items() if n in self._row
         }
         self._lives = {
-            (self._row[name], Kind(kind)): life
+            (self._row_of_alert[name], Kind(kind)): life
             for name, kinds in state.lives.items()
-            if name in self._row
+            if name in self._row_of_alert
             for kind, life in kinds.items()
         }
         self._ended_ms = {
-            (self._row[name], Kind(kind)): ended_ms
+            (self._row_of_alert[name], Kind(kind)): ended_ms
             for name, kinds in state.ended.items()
-            if name in self._row
+            if name in self._row_of_alert
             for kind, ended_ms in kinds.items()
         }
         self.folded = None if state.folded < 0 else state.folded
@@ -386,8 +399,11 @@ class BrandWatch:
                     life.story.add(tally)
                     life.sample = smallest(life.sample + tally.sample, MAX_STORY)
 
+    def _brand(self, row: int) -> WatchedBrand:
+        return self._all if row == ALL_ROWS else self._brands[row]
+
     def _background_of(self, brand: str) -> Background:
-        return self._backgrounds.get(self._row[brand], Background())
+        return self._backgrounds.get(self._row_of_alert[brand], Background())
 
     def _cause(self, brand: str, sample: Sequence[SampleRow]) -> ProbableCause | None:
         angry = [row.text for row in sample if row.tone_milli <= ANGRY_TONE_MILLI]
@@ -405,7 +421,7 @@ class BrandWatch:
             background.learn(tally.sample[:LEARNT_PER_MINUTE])
 
     def _revise(self, transition: Transition, closed: ClosedBucket) -> CrisisAlert:
-        brand = self._brands[transition.row]
+        brand = self._brand(transition.row)
         place = (transition.row, transition.kind)
         life = self._lives.get(place)
         if place in self._ended_ms:
@@ -596,8 +612,11 @@ def _summary(name: str, t: Transition) -> str:
     onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
     if t.phase is Phase.RESOLVED:
         return f"{name}: {_WHAT[t.kind]} of {onset} is over."
+    if t.kind is Kind.COVERAGE:
+        return f"{name}: {_WHAT[t.kind]} since {onset}; until it is back, calm means nothing."
+    platform = " (a platform effect)" if t.row == ALL_ROWS else ""
     return (
-        f"{name}: {_WHAT[t.kind]} since {onset}: {t.observed.negative:.0f} negative of "
+        f"{name}: {_WHAT[t.kind]}{platform} since {onset}: {t.observed.negative:.0f} negative of "
         f"{t.observed.mentions:.0f} mentions in {t.observed.minutes} min, where "
         f"{t.expected.negative:.0f} of {t.expected.mentions:.0f} are usual."
     )

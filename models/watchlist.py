@@ -22,8 +22,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from models.alert import EscalationStep, Step
-from models.brand import Brand, Defaults, Match
+from models.alert import ALL_BRANDS, EscalationStep, Step
+from models.brand import Brand, Defaults, Follow, Match
 from models.causes import Cause
 from models.detection.base import Kind, RowSettings, Severity
 from models.errors import UserError
@@ -117,6 +117,7 @@ class Watchlist(Part):
 
         Each field comes from the most specific playbook that has it: the brand's before the
         defaults', the cause's before none, the kind's before `any`, the severity's before `any`.
+        What concerns all brands together has the defaults' alone.
 
         Returns:
             None if the plan says nothing: no playbook applies and nobody owns the brand.
@@ -124,18 +125,18 @@ class Watchlist(Part):
         Raises:
             KeyError: no such brand.
         """
-        brand = self.brand(brand_id)
-        books = [
-            *applicable(brand.playbooks, kind, severity, cause),
-            *applicable(self.defaults.playbooks, kind, severity, cause),
-        ]
-        if not books and brand.owner is None:
+        owner = None
+        books = [*applicable(self.defaults.playbooks, kind, severity, cause)]
+        if brand_id != ALL_BRANDS:
+            brand = self.brand(brand_id)
+            owner = brand.owner
+            books = [*applicable(brand.playbooks, kind, severity, cause), *books]
+        if not books and owner is None:
             return None
         plan: dict[str, Any] = {}
         for book in books:
             for name in book.model_fields_set:
                 plan.setdefault(name, getattr(book, name))
-        owner = brand.owner
         return Step(
             owner=owner.team if owner else "",
             severity=severity,
@@ -313,6 +314,7 @@ _PARTS: dict[str, type[Part]] = {
     "defaults": Defaults,
     "brands": Brand,
     "match": Match,
+    "follow": Follow,
     "owner": Owner,
     "escalate": Escalation,
     "events": Event,

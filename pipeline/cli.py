@@ -10,7 +10,6 @@ import argparse
 import ast
 import importlib
 import importlib.util
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -97,10 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser(arguments).parse_args(arguments)
+        from pipeline.logs import configure_logging
         from pipeline.settings import load_settings
 
         settings = load_settings(dict(_given(args)))
-        _configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         command: Command = args.command_module
         return command.run(args, settings)
     except UserError as error:
@@ -184,6 +184,10 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "choices": ["DEBUG", "INFO", "WARNING", "ERROR"],
         "help": "how much to tell on standard error (INFO)",
     },
+    "log_format": {
+        "choices": ["text", "json"],
+        "help": "lines for people, or JSON objects (text)",
+    },
 }
 
 
@@ -198,18 +202,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _given(args: argparse.Namespace) -> list[tuple[str, Any]]:
     return [(field, getattr(args, field)) for field in _SETTINGS if hasattr(args, field)]
-
-
-def _configure_logging(level: str) -> None:
-    logging.basicConfig(
-        level=level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    if level != "DEBUG":
-        # Their chatter at INFO is about connections; what they warn of is shown.
-        for name in ("aiokafka", "kafka", "asyncio"):
-            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Version(argparse.Action):

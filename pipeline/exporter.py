@@ -19,6 +19,7 @@ from pipeline.metrics import (
 )
 from pipeline.role import Pulse, run_until
 from pipeline.settings import Settings
+from pipeline.tracing import NoteAlert, open_tracing, trace_id_of
 
 SERIES_TAIL_RECORDS = 10_000
 """Enough for the newest bucket of as many brands."""
@@ -33,14 +34,20 @@ class Exporter:
         ledger: the view, already up to date when news of it comes in.
         metrics: what is exported.
         wall_ms: the wall clock, ms since the epoch.
+        note_alert: told of each alert that comes in, where traces are wanted.
     """
 
     def __init__(
-        self, ledger: Ledger, metrics: ExporterMetrics, wall_ms: Callable[[], int]
+        self,
+        ledger: Ledger,
+        metrics: ExporterMetrics,
+        wall_ms: Callable[[], int],
+        note_alert: NoteAlert | None = None,
     ) -> None:
         self._ledger = ledger
         self._metrics = metrics
         self._wall_ms = wall_ms
+        self._note_alert = note_alert
 
     def take(self, news: Sequence[News]) -> None:
         """Counts what is live, and shows each brand concerned once."""
@@ -59,16 +66,21 @@ class Exporter:
                 self._metrics.alerts.labels(
                     record.kind.value, record.severity.value, record.status
                 ).inc()
-                self._observe_delay(ALERTS, record.pipeline_sent_ms)
+                self._observe_delay(ALERTS, record.pipeline_sent_ms, record)
             case SeriesPoint():
                 self._observe_delay(SERIES, record.pipeline_sent_ms)
             case Erased() | Said():
                 pass
 
-    def _observe_delay(self, topic: str, sent_ms: int) -> None:
-        if sent_ms:
-            delay_s = max(0.0, (self._wall_ms() - sent_ms) / 1000)
-            self._metrics.delay.labels(topic).observe(delay_s)
+    def _observe_delay(self, topic: str, sent_ms: int, alert: CrisisAlert | None = None) -> None:
+        if not sent_ms:
+            return
+        now_ms = self._wall_ms()
+        # An exemplar leads from a slow delivery to the alert's trace and its lines in the log.
+        exemplar = None if alert is None else {"trace_id": trace_id_of(alert.alert_id)}
+        self._metrics.delay.labels(topic).observe(max(0.0, (now_ms - sent_ms) / 1000), exemplar)
+        if alert is not None and self._note_alert is not None:
+            self._note_alert(alert, sent_ms * 1_000_000, now_ms * 1_000_000)
 
 
 async def serve_exporter(
@@ -87,7 +99,7 @@ async def serve_exporter(
     """
     ledger = Ledger(history_buckets=HISTORY_BUCKETS)
     metrics = ExporterMetrics(registry, max_brands)
-    exporter = Exporter(ledger, metrics, wall_ms)
+    exporter = Exporter(ledger, metrics, wall_ms, open_tracing(settings, "exporter", "arrive"))
     feed = Feed(settings, ledger, FeedMetrics(registry), exporter.take, SERIES_TAIL_RECORDS)
     metrics.caught_up.set_function(lambda: float(feed.told))
     pulse = Pulse(STALLED_AFTER_S)

@@ -219,6 +219,8 @@ class Ledger:
                 return None
         else:
             alert_id = answer.alert_id
+            if not alert_id:
+                return None  # of a text outside alerts: for score alone
             of_alert = self._answers.setdefault(alert_id, {})
             if of_alert.get(key) == answer:
                 return None

@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         default=None, description="The console writes the report of each alert that is over."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="OpenTelemetry collector, http://host:4318; none: no traces.",
+    )
 
     @field_validator("bootstrap_servers")
     @classmethod

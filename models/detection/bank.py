@@ -14,6 +14,7 @@ import numpy.typing as npt
 from models.detection import columns as c
 from models.detection import kernel
 from models.detection.base import (
+    ALL_ROWS,
     BUCKET_MS,
     Floats,
     Kind,
@@ -48,7 +49,9 @@ _PLATFORM_FROM = 1.6
 _PLATFORM_MIN = 3
 _STRIDE = 7919
 """Prime step through the rows when sampling stretches for the forest."""
-_MOOD_EXTRA = 2.0
+_MOOD_EXTRA = math.log(4.0) + 2.0
+"""The budget is one promise for all that pages: of it `mood` gets a quarter. And 2 nats, because a
+mood that drifts without more posts is what the mood's null knows least about."""
 _BLIND_MIN = 5
 _Z95 = 1.959964
 
@@ -87,8 +90,7 @@ class TwoNullBank:
         self.shape = np.ones(c.HOURS)
         self.lives: dict[tuple[int, int], Life] = {}
         self.sample = np.zeros((0, N_FEATURES), dtype=np.float32)
-        # Minutes that all have been rising together, and the row that speaks for all, or -1.
-        self.together = np.array([0, -1], dtype=np.int64)
+        self.together_min = 0  # minutes that all have been rising together
         self._voters = check_detectors(settings.detectors)
         self._forest: Any = None  # grown from the sample when first asked
         self._rise = 1.0
@@ -154,7 +156,7 @@ class TwoNullBank:
         if at % c.SLOT_MIN == 0 and self._voters:
             self._sample_stretch(at)
         self._rise = self._common_rise()
-        self._watch_platform()
+        self.together_min = self.together_min + 1 if self._rise >= _PLATFORM_FROM else 0
         widened = np.zeros(len(self.rows), dtype=np.bool_)
         for r in self._planned:
             begin, end = at * BUCKET_MS, (at + 1) * BUCKET_MS
@@ -203,19 +205,6 @@ class TwoNullBank:
         rise = float(np.median(self.core[rows, c.SHORT_N] / mu[rows]))
         return rise if rise >= _COMMON_FROM else 1.0
 
-    def _watch_platform(self) -> None:
-        """Notes since when all rows rise together; one row, the one that rises most, says so."""
-        if self._rise < _PLATFORM_FROM:
-            self.together[0] = 0
-            if self._rise == 1.0:
-                self.together[1] = -1
-            return
-        self.together[0] += 1
-        if self.together[0] >= _PLATFORM_MIN and self.together[1] < 0:
-            mu = self.core[:, c.SHORT_MU]
-            ratio = np.where(mu >= _COMMON_ROW_MU, self.core[:, c.SHORT_N] / np.maximum(mu, 1), 0)
-            self.together[1] = int(np.argmax(ratio))
-
     def _sample_stretch(self, at: int) -> None:
         """Keeps the stretch that just ended of one row, for the forest over all brands."""
         if len(self.rows) == 0:
@@ -242,8 +231,11 @@ class TwoNullBank:
             & (self.core[:, c.AGE] >= _BLIND_MIN),
         }
         due = set(self.lives)
-        if self.together[0] == _PLATFORM_MIN:
-            due.add((int(self.together[1]), _SURGE))
+        if self.together_min >= _PLATFORM_MIN:
+            due.add((ALL_ROWS, _SURGE))
+        if self._all_blind(hot[Kind.COVERAGE]):
+            due.add((ALL_ROWS, _COVERAGE))
+            hot[Kind.COVERAGE] = np.zeros(len(self.rows), dtype=np.bool_)
         for k, kind in enumerate(KINDS):
             due.update((int(r), k) for r in np.flatnonzero(hot[kind]))
         transitions = []
@@ -253,9 +245,15 @@ class TwoNullBank:
                 transitions.append(found)
         return transitions
 
-    def _live_one(self, key: tuple[int, int], at: int, minute: Minute) -> Transition | None:
+    def _all_blind(self, blind: npt.NDArray[np.bool_]) -> bool:
+        """Whether no brand that has been watched for a while is seen: one cause, one alert."""
+        return bool(blind.any()) and not (~blind & (self.core[:, c.AGE] >= _BLIND_MIN)).any()
+
+    def _scene(self, key: tuple[int, int], at: int, minute: Minute) -> Scene:
         r, k = key
-        scene = Scene.of(
+        if r == ALL_ROWS:
+            return self._scene_of_all(k, at, minute)
+        return Scene.of(
             row=r,
             kind=KINDS[k],
             at=at,
@@ -268,9 +266,56 @@ class TwoNullBank:
             row_settings=self.rows[r],
             crisis_active=is_active(self.lives.get((r, _CRISIS))),
             crisis_recent=(r, _CRISIS) in self.lives,
-            rise=self._rise if k == _SURGE and r == self.together[1] else 1.0,
             together=self._rise > 1.0,
         )
+
+    def _scene_of_all(self, k: int, at: int, minute: Minute) -> Scene:
+        """All brands as one: sums of what was seen, or blindness alone.
+
+        Of lost coverage nothing else is told, so that the banks of several workers, which see
+        other brands and the same coverage, tell the same.
+        """
+        core, ring = np.zeros(c.N_CORE), np.zeros((c.N_SLOTS, c.N_RING))
+        out = np.zeros(c.N_OUT)
+        figures = [0.0] * 5
+        statistic, threshold = self._rise, _PLATFORM_FROM
+        if k == _COVERAGE:
+            aged = self.core[:, c.AGE] >= _BLIND_MIN
+            statistic = float(self.core[aged, c.BLIND].min(initial=np.inf))
+            statistic, threshold = min(statistic, 1e6), float(_BLIND_MIN)
+            core[c.BLIND] = statistic
+        else:
+            core, ring, out = self.core.sum(axis=0), self.ring.sum(axis=0), self._out.sum(axis=0)
+            columns = ("authors", "negative_authors", "reach", "negative_reach")
+            figures = [float(getattr(minute, name).sum()) for name in columns]
+            figures.append(float(minute.platforms.max(initial=0.0)))
+        return Scene(
+            row=ALL_ROWS,
+            kind=KINDS[k],
+            at=at,
+            core=core,
+            ring=ring,
+            posts=float(out[c.OUT_N]),
+            negative=float(out[c.OUT_H]),
+            expected=float(out[c.OUT_MU]),
+            variance=float(out[c.OUT_VAR]),
+            share=float(out[c.OUT_SHARE]) / len(self.rows),
+            statistic=statistic,
+            threshold=threshold,
+            authors=figures[0],
+            negative_authors=figures[1],
+            reach=figures[2],
+            negative_reach=figures[3],
+            platforms=figures[4],
+            coverage=float(minute.coverage.mean()),
+            settings=self.settings,
+            row_settings=RowSettings(),
+            together_min=self.together_min,
+        )
+
+    def _live_one(self, key: tuple[int, int], at: int, minute: Minute) -> Transition | None:
+        r, k = key
+        scene = self._scene(key, at, minute)
         life = self.lives.get(key)
         if life is None:
             begun = begin_signal(scene)
@@ -279,7 +324,7 @@ class TwoNullBank:
             self.lives[key], transition = begun
             return self._with_votes(transition, key)
         kept, transition_ = advance_signal(life, scene)
-        if transition_ is not None and transition_.phase is Phase.RESOLVED:
+        if r != ALL_ROWS and transition_ is not None and transition_.phase is Phase.RESOLVED:
             self._reset_tests(r, KINDS[k])
         if not kept:
             del self.lives[key]
@@ -292,7 +337,7 @@ class TwoNullBank:
         excess = transition.statistic - transition.threshold
         votes = {SELF: 1.0 / (1.0 + math.exp(-min(max(excess, -50.0), 50.0)))}
         share = transition.baseline["negative_share"]
-        if transition.kind is not Kind.COVERAGE:
+        if transition.kind is not Kind.COVERAGE and r != ALL_ROWS:
             if self._forest is None and FOREST in self._voters:
                 self._forest = grow_forest(self.sample)
             votes |= cast_votes(self._voters, self.ring[r], self.minute, onset, share, self._forest)
@@ -328,7 +373,7 @@ class TwoNullBank:
         arrays["minute"] = np.array([self.minute], dtype=np.int64)
         arrays["shape"] = self.shape
         arrays["sample"] = self.sample
-        arrays["together"] = self.together
+        arrays["together_min"] = np.array([self.together_min], dtype=np.int64)
         return encode_arrays(arrays)
 
     def load(self, state: bytes) -> None:
@@ -339,17 +384,17 @@ class TwoNullBank:
         """
         arrays = decode_arrays(state)
         n = len(self.rows)
-        if not {"minute", "shape", "sample", "together"} <= arrays.keys():
+        if not {"minute", "shape", "sample", "together_min"} <= arrays.keys():
             raise ValueError("this is the state of single rows; use load_rows")
         self._put_rows(range(n), arrays)
         self.minute = int(arrays["minute"][0])
         self.shape = arrays["shape"]
         self.sample = arrays["sample"]
         self._forest = None
-        self.together = arrays["together"]
+        self.together_min = int(arrays["together_min"][0])
 
     def save_rows(self, rows: Sequence[int]) -> bytes:
-        """The state of some rows, to be put into other positions."""
+        """The state of some rows and of what concerns all, to be put into other positions."""
         return encode_arrays(self._row_arrays(rows))
 
     def load_rows(self, rows: Sequence[int], state: bytes) -> None:
@@ -374,6 +419,9 @@ class TwoNullBank:
             "season_t": self.season_t[index],
             "ring": self.ring[index],
             "lives": encode_lives(lives),
+            "lives_of_all": encode_lives(
+                [life for (r, _), life in sorted(self.lives.items()) if r == ALL_ROWS]
+            ),
         }
 
     def _put_rows(self, rows: Sequence[int], arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -387,19 +435,21 @@ class TwoNullBank:
                     f"saved {name} has shape {shape}, this bank needs {wanted}; "
                     "was it saved for other brands?"
                 )
-        lives = decode_lives(arrays["lives"])
+        lives, of_all = decode_lives(arrays["lives"]), decode_lives(arrays["lives_of_all"])
         for name in ("core", "season_n", "season_t", "ring"):
             getattr(self, name)[index] = arrays[name]
-        replaced = {int(r) for r in index}
+        replaced = {int(r) for r in index} | {ALL_ROWS}
         self.lives = {key: life for key, life in self.lives.items() if key[0] not in replaced}
         for life in lives:
             life.row = int(index[life.row])
             self.lives[(life.row, life.kind)] = life
+        self.lives |= {(ALL_ROWS, life.kind): life for life in of_all}
 
 
 _CRISIS = KINDS.index(Kind.SURGE_NEGATIVE)
 _MOOD = KINDS.index(Kind.MOOD)
 _SURGE = KINDS.index(Kind.SURGE)
+_COVERAGE = KINDS.index(Kind.COVERAGE)
 
 
 def gamma_interval(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 BUCKET_MS = 60_000
 """Length of a bucket."""
+ALL_ROWS = -1
+"""Row of a transition that concerns all brands of a bank together: a platform effect."""
 
 
 class Kind(StrEnum):
@@ -132,7 +134,7 @@ class Transition:
     """A change in the life of one signal that a person would want to know.
 
     Attributes:
-        row: row of the bank.
+        row: row of the bank, or `ALL_ROWS`.
         kind: kind of signal.
         phase: the phase entered (or kept, when severity or impact changed).
         severity: from impact.
@@ -148,7 +150,7 @@ class Transition:
         statistic: value of the test.
         threshold: what it was compared with.
         p_chance: probability that a usual brand like this shows such minutes by chance,
-            within the budget's period.
+            within the budget's period; 1 where nothing is claimed (coverage, platform effects).
         votes: other detectors' scores in [0, 1] by name.
         baseline: figures of the baseline used, by name.
         reason: one sentence in plain English: why this transition.

@@ -2,7 +2,9 @@
 
 A mixture Shiryaev–Roberts test against two nulls, usual business and a benign burst. Each row is
 computed by scalar code from its own figures and the pooled ones it is handed, so a row's result
-does not depend on the rows beside it.
+does not depend on the rows beside it. It is all in one file, because the compiler's cache looks at
+the file of the function that it compiles: what was inlined from another would be kept stale. For
+the same reason touch this file after a change of `columns`.
 
 Sources: Shiryaev–Roberts e-detectors, Shin, Ramdas, Rinaldo, arXiv 2203.03532; the guard band of
 the local level, EARS C2 (Hutwagner et al. 2003).
@@ -49,14 +51,16 @@ SWING_PRIOR = 0.04
 SWING_PRIOR_W = 8.0
 CLUMP_PRIOR_W = 50.0
 CLUMP_SLACK = 0.05
-CLUMP_PENALTY = 1.5
-"""Nats asked in addition, by log of the clumping, where posts are few."""
+CLUMP_PENALTY = 3.5
+"""Nats that the mood must show in addition, by log of the clumping, where posts are few."""
 SPARSE_PER_MIN = 2.0
 PROFILE_SD = 0.5
 LEVEL_MARGIN = 0.5
 """Standard deviations of the level by which the null's volume is shifted up."""
 MOOD_MARGIN = 1.0
-"""Standard deviations of the hourly mood by which the null's share is shifted up."""
+MOOD_MARGIN_SLOPE = 0.35
+"""Standard deviations of the hourly mood by which the null's share is shifted up, and more for each
+tenfold above one post a minute: where posts are many, drift is all that is left to be mistaken."""
 NEW_MOOD = 2.0
 """Standard deviations of the long-run mood by which the null is shifted up while it is learnt."""
 NEW_LEVEL = 2.0
@@ -72,14 +76,12 @@ BUZZ_SPENT_MIN = 15.0
 SILENT_POSTS = 5.0
 SLUMP_FLOOR = 0.5
 """A local level below this share of the season counts as this: silence must not raise alarms."""
-USUAL_CREDIT = 1.6
-USUAL_CREDIT_SLOPE = 0.5
-"""Nats credited to the test against usual business at one post a minute, and more for each
-tenfold: its margins make it err on the safe side, the more so the more posts there are."""
-BENIGN_CREDIT = 4.6
-BENIGN_CREDIT_SLOPE = 0.4
-"""Nats credited to the test against a benign burst, because bursts are rare; at one post a minute,
-and more for each tenfold, because few posts speak less reliably of the mood."""
+USUAL_CREDIT = 0.8
+USUAL_CREDIT_SLOPE = 1.2
+"""Nats credited to the test against usual business, and more for each tenfold above one post a
+minute: its margins make it err on the safe side, the more so the more posts there are."""
+BENIGN_CREDIT = 5.4
+"""Nats credited to the test against a benign burst, because bursts are rare."""
 BENIGN_LEAD = math.exp(6.0)
 LEAK = 0.1
 """Share of near-duplicates that may pass the duplicate check unseen; their mood proves nothing."""
@@ -189,6 +191,12 @@ def share_of(row: Floats, prior: float) -> float:
 def level_of(row: Floats) -> float:
     """Long-run posts per minute."""
     return float(max((row[c.LEVEL_N] + 0.1) / (row[c.LEVEL_T] + 60.0), 1e-4))
+
+
+@compile_loop
+def tenfold_of(row: Floats) -> float:
+    """Powers of ten of the long-run posts per minute, between -1 and 1."""
+    return float(min(max(math.log10(level_of(row)), -1.0), 1.0))
 
 
 @compile_loop
@@ -433,7 +441,8 @@ def step_rows(
             trust = BETTER_MOOD if g < BUSY else 0.0
             null_x = max(local_x, local_x + (1.0 - trust) * (long_x - local_x))
             unknown = NEW_MOOD * NEW_MOOD / (row[c.SHARE_W] + LOGIT_PRIOR)
-            null_x += math.sqrt(MOOD_MARGIN * MOOD_MARGIN * swing_of(row) + unknown)
+            margin = MOOD_MARGIN + MOOD_MARGIN_SLOPE * max(tenfold_of(row), 0.0)
+            null_x += math.sqrt(margin * margin * swing_of(row) + unknown)
             p_u = 1.0 / (1.0 + math.exp(-null_x))
             floor = 1.0 if row[c.AGE] < 2.0 * NEW_MIN else SLUMP_FLOOR
             mu_u = season * max(g, floor) * scale * common
@@ -578,12 +587,11 @@ def step_rows(
 
         benign = math.log(mean_of(row, c.BENIGN, c.N_ALT) + LEAST)
         crisis = math.log(mean_of(row, c.CRISIS, c.N_ALT) + LEAST)
-        tenfold = min(max(math.log10(level_of(row)), -1.0), 1.0)
-        credit = BENIGN_CREDIT + BENIGN_CREDIT_SLOPE * tenfold
-        credit -= math.log(1.0 + row[c.BUZZ_MIN] / BUZZ_SPENT_MIN)
-        clumps = CLUMP_PENALTY * math.log(clumping_of(row)) * max(-tenfold, 0.0)
-        usual_credit = USUAL_CREDIT + USUAL_CREDIT_SLOPE * tenfold
-        out[i, c.OUT_CRISIS] = min(crisis + usual_credit, benign + credit) - clumps
+        tenfold = tenfold_of(row)
+        usual_credit = USUAL_CREDIT + USUAL_CREDIT_SLOPE * max(tenfold, 0.0)
+        credit = BENIGN_CREDIT - math.log(1.0 + row[c.BUZZ_MIN] / BUZZ_SPENT_MIN)
+        credit -= CLUMP_PENALTY * math.log(clumping_of(row)) * max(-tenfold, 0.0)
+        out[i, c.OUT_CRISIS] = min(crisis + usual_credit, benign + credit)
         out[i, c.OUT_USUAL] = crisis
         out[i, c.OUT_MOOD] = benign
         out[i, c.OUT_SURGE] = math.log(mean_of(row, c.SURGE, c.N_SURGE) + LEAST)

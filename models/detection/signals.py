@@ -9,6 +9,7 @@ from typing import Any
 from models.detection import columns as c
 from models.detection import kernel
 from models.detection.base import (
+    ALL_ROWS,
     BUCKET_MS,
     Expectation,
     Floats,
@@ -17,6 +18,7 @@ from models.detection.base import (
     Observation,
     Phase,
     RowSettings,
+    Severity,
     Transition,
 )
 from models.detection.life import (
@@ -36,6 +38,8 @@ MIN_RATIO = 1.3
 MIN_COPIES = 20.0
 FORGET_BASELINE_MIN = {Kind.SURGE_NEGATIVE: 480, Kind.MOOD: 480, Kind.SURGE: 240}
 """After this long, what has become usual may count as usual."""
+SHORT_MIN = 10
+"""Minutes over which all brands are seen to rise together."""
 _RECENT_MIN = 25
 _RING_MIN = c.N_SLOTS * c.SLOT_MIN
 _ACTIVE = (Phase.FIRING, Phase.ESCALATED, Phase.COOLING)
@@ -65,10 +69,10 @@ class Scene:
     coverage: float
     settings: DetectionSettings
     row_settings: RowSettings
-    crisis_active: bool
-    crisis_recent: bool
-    rise: float
-    together: bool
+    crisis_active: bool = False
+    crisis_recent: bool = False
+    together: bool = False
+    together_min: int = 0
 
     @classmethod
     def of(
@@ -86,7 +90,6 @@ class Scene:
         row_settings: RowSettings,
         crisis_active: bool,
         crisis_recent: bool,
-        rise: float,
         together: bool,
     ) -> Scene:
         """The scene of a row of the bank."""
@@ -120,7 +123,6 @@ class Scene:
             row_settings=row_settings,
             crisis_active=crisis_active,
             crisis_recent=crisis_recent,
-            rise=rise,
             together=together,
         )
 
@@ -194,14 +196,20 @@ def _look(life: Life, scene: Scene) -> Sight:
     pending = PHASES[life.phase] is Phase.WATCH
     return Sight(
         minute=scene.at,
-        fires=(stat >= h and gate and not quiet) or scene.rise > 1.0,
+        fires=stat >= h and gate and not quiet,
         pends=near and gate,
         calm=stat < h - scene.settings.pending_margin - 1.5 if pending else calm,
         loud=loud,
         counts=kind is Kind.COVERAGE or scene.coverage >= kernel.LOW_COVERAGE,
-        severity=rate_severity(kind, _impact(life, scene)),
+        severity=_rate(life, scene),
         statistic=stat,
     )
+
+
+def _rate(life: Life, scene: Scene) -> Severity:
+    if scene.row == ALL_ROWS and scene.kind is Kind.SURGE:
+        return Severity.WARNING
+    return rate_severity(scene.kind, _impact(life, scene))
 
 
 def _passes_gate(life: Life, scene: Scene) -> bool:
@@ -270,6 +278,9 @@ def _impact(life: Life, scene: Scene) -> Impact:
 def _estimate_onset(scene: Scene) -> tuple[int, int, int]:
     """Mean of the onset under the Shiryaev–Roberts weights, and its 90 % interval, minutes."""
     row = scene.core
+    if scene.row == ALL_ROWS and scene.kind is Kind.SURGE:
+        begin = scene.at - scene.together_min + 1
+        return begin, begin - SHORT_MIN, begin
     first, ages, squares, count = {
         Kind.SURGE_NEGATIVE: (c.CRISIS, c.AGE_1, c.AGE_2, c.N_ALT),
         Kind.MOOD: (c.BENIGN, c.BENIGN_AGE, -1, c.N_ALT),
@@ -330,7 +341,7 @@ def _tell(life: Life, scene: Scene, reason: str) -> Transition:
     spread = scene.variance / max(scene.expected, 1e-9) ** 2 - 1.0 / max(scene.expected, 1e-9)
     sd = math.sqrt(life.usual_n + max(spread, 0.0) * life.usual_n**2)
     share = life.usual_h / life.usual_n if life.usual_n > 0 else life.share
-    if scene.kind is Kind.COVERAGE:
+    if scene.kind is Kind.COVERAGE or scene.row == ALL_ROWS:
         p_chance = 1.0
     else:
         p_chance = -math.expm1(-settings.period_min * math.exp(-min(life.peak, 60.0)))
@@ -379,10 +390,10 @@ def _sentence(life: Life, scene: Scene) -> str:
                 f"{life.seen_h:.0f} negative posts in {minutes} min where about "
                 f"{life.usual_h:.1f} are usual"
             )
-        case Kind.SURGE if scene.rise > 1.0:
+        case Kind.SURGE if scene.row == ALL_ROWS:
             return (
-                f"all brands rise together, by a factor of {scene.rise:.1f}: a platform effect, "
-                "told once and here"
+                f"{life.seen_n:.0f} posts over all brands in {minutes} min where about "
+                f"{life.usual_n:.1f} are usual, a platform effect"
             )
         case Kind.SURGE:
             return (
@@ -394,7 +405,8 @@ def _sentence(life: Life, scene: Scene) -> str:
         case Kind.COORDINATED:
             return f"{scene.core[c.RECENT_C]:.0f} near-identical posts in about half an hour"
         case Kind.COVERAGE:
-            return f"{scene.coverage:.0%} of what should be seen was seen"
+            whose = " of all brands" if scene.row == ALL_ROWS else ""
+            return f"{scene.coverage:.0%} of what should be seen{whose} was seen"
 
 
 def _describe_baseline(row: Floats, scene: Scene) -> dict[str, float]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAGIC = b"CZDB"
-VERSION = 1
+VERSION = 2
 _HEAD = struct.Struct("<4sII")
 
 

@@ -21,13 +21,17 @@ class Scorer(Protocol):
         ...
 
     def score(
-        self, texts: Sequence[str], languages: Sequence[str | None] | None = None
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str | None] | None = None,
+        seen_ms: Sequence[int] | None = None,
     ) -> npt.NDArray[np.float32]:
         """Probabilities of negative, neutral and positive for each text.
 
         Args:
             texts: any text, empty and malformed included; never raises on content.
             languages: primary language tags ("pl", "en", …) or None where unknown; None for all.
+            seen_ms: when each was first seen, for a scorer that learns; None: after all it learned.
 
         Returns:
             Shape (len(texts), 3), rows sum to 1.

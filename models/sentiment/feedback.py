@@ -4,29 +4,37 @@ River's linear model moves the log odds of negative and of positive by the words
 pairs. Its step is that of logistic regression on the corrected class: River fits squares, so it is
 told the present value plus the slope of the log-likelihood. Rare words move much, everyday ones
 little, so what shares no telling word with the corrections stays put.
+
+Every correction counts from one moment on, and until it is taken back. So the score of a post is a
+function of the post, of the moment at which it was seen, and of the corrections that count then,
+not of when a worker heard of them (`docs/decisions/044-feedback.md`).
 """
 
 from __future__ import annotations
 
 import copy
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from river import drift, linear_model, optim
+from river import linear_model, optim
 
-from models.sentiment.base import NEGATIVE, POSITIVE
+from models.feedback import LESSON_BUCKETS, MAX_LESSON_TERMS, Lesson
+from models.sentiment.base import NEGATIVE, NEUTRAL, POSITIVE
+from models.sentiment.drift import DriftWatch
 from models.sentiment.scorer import HashedScorer
 from models.sentiment.terms import find_terms, weigh_terms
 
-BUCKETS = 8192
-"""Terms share this many weights, so the model is bounded."""
+MAX_CORRECTIONS = 2_000
+"""The newest so many count; what is older has faded to a third."""
 
-JOURNAL = 500
-"""Corrections that can be taken back."""
+NOT_NEGATIVE = -1
+"""Label of a correction that says what the text is not."""
 
+_NEVER_MS = 1 << 62
+_KEPT_TABLES = 8
 _RATE = 0.6
 _MEMORY = 2_000.0
 _REACH = 6.0
@@ -34,142 +42,254 @@ _TINY = 1e-6
 _SHIFT = np.uint64(20)
 _CLASSES = (NEGATIVE, POSITIVE)
 
+Models = list[linear_model.LinearRegression]
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """What somebody says the sentiment of a text is.
 
     Attributes:
-        text: the text that was scored.
-        label: NEGATIVE, NEUTRAL or POSITIVE.
-        language: language tag, or None.
+        lesson: the text as the model sees it.
+        label: NEGATIVE, NEUTRAL, POSITIVE or NOT_NEGATIVE.
+        from_ms: it counts for posts seen from this moment on.
     """
 
-    text: str
+    lesson: Lesson
     label: int
-    language: str | None = None
+    from_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A correction while it counts."""
+
+    from_ms: int
+    key: bytes
+    until_ms: int
+    label: int
+    lesson: Lesson
+
+    def counts_at(self, moment_ms: int) -> bool:
+        return self.from_ms <= moment_ms < self.until_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What was learned from some corrections in their order."""
+
+    learned: list[_Spell]
+    models: Models
+    table: npt.NDArray[np.float64]  # shape (LESSON_BUCKETS, len(_CLASSES))
 
 
 class AdaptiveScorer:
     """A `Scorer` that learns from corrections; without any it gives the base scores exactly.
 
-    Its state is a function of the corrections in their order: replaying them rebuilds it.
-    Learning and scoring are for one thread at a time.
+    Its state is a function of the corrections, however late they are heard of. Learning and scoring
+    are for one thread at a time.
+
+    Args:
+        base: the model below.
 
     Attributes:
         enabled: False gives the base scores; what was learned is kept.
-        calibration_drifts: times that River's ADWIN (Bifet and Gavaldà, 2007) found the error of
-            the score on corrected texts to have changed.
-        corrections: how many were learned and not taken back.
+        errors: watches 1 - P(corrected class) of the base score for a change.
+        late: corrections heard of after a post had been scored for which they should have counted.
     """
 
-    def __init__(self, base: HashedScorer, corrections: Iterable[Correction] = ()) -> None:
+    def __init__(self, base: HashedScorer) -> None:
         self._base = base
-        self._detector = drift.ADWIN()
+        self._spells: list[_Spell] = []  # in the order of learning
+        self._moments = np.zeros(0, dtype=np.int64)  # at which what counts changes
+        self._states: dict[int, _State] = {}  # by moment
+        self._newest_ms = -1
         self.enabled = True
-        self.calibration_drifts = 0
-        self.corrections = 0
-        self._settled = _new_models()
-        self._models = _new_models()
-        self._journal: deque[Correction] = deque()
-        self._weights = np.zeros((BUCKETS, len(_CLASSES)))
-        for correction in corrections:
-            self.learn(correction)
+        self.errors = DriftWatch()
+        self.late = 0
 
     @property
     def version(self) -> str:
-        """Name and version of the base weights, and how many corrections are on top."""
-        active = self.enabled and self.corrections
-        return f"{self._base.version}+{self.corrections}" if active else self._base.version
+        """Name and version of the base weights."""
+        return self._base.version
 
     @property
-    def calibration_error(self) -> float:
-        """Mean of 1 - P(corrected class) over ADWIN's window, 0 before the first correction."""
-        return float(self._detector.estimation)
+    def corrections(self) -> int:
+        """How many count and are not taken back."""
+        return sum(spell.until_ms == _NEVER_MS for spell in self._spells)
 
-    def score(
-        self, texts: Sequence[str], languages: Sequence[str | None] | None = None
-    ) -> npt.NDArray[np.float32]:
-        """Class probabilities with the corrections applied; see `Scorer.score`."""
-        base = self._base.score(texts, languages)
-        if not (self.enabled and self.corrections and texts):
-            return base
-        terms, bounds = find_terms(texts)
-        weights = weigh_terms(terms, bounds, self._base.weights.common)
-        moves = weights[:, None] * self._weights[_buckets(terms)]
-        owners = np.repeat(np.arange(len(texts)), np.diff(bounds))
-        shift = np.zeros((len(texts), 3))
-        for column, label in enumerate(_CLASSES):
-            shift[:, label] = np.bincount(owners, moves[:, column], minlength=len(texts))
-        return _shifted(base, np.clip(shift, -_REACH, _REACH))
-
-    def learn(self, correction: Correction) -> None:
+    def learn(self, key: bytes, correction: Correction) -> None:
         """Moves the score of texts like one towards what somebody says it is.
 
         Args:
-            correction: text and true class.
+            key: of the question that is answered; a later answer to it ends this one.
+            correction: the answer.
 
         Raises:
-            ValueError: the label is none of the three classes.
+            ValueError: the label is none of the four.
         """
-        if correction.label not in (0, 1, 2):
-            raise ValueError(f"label {correction.label} is none of 0, 1, 2")
-        score = self.score([correction.text], [correction.language])[0]
-        self._detector.update(1.0 - float(score[correction.label]))
-        if self._detector.drift_detected:
-            self.calibration_drifts += 1
-        self._journal.append(correction)
-        if len(self._journal) > JOURNAL:
-            self._apply(self._settled, self._journal.popleft())
-        self._apply(self._models, correction)
-        self.corrections += 1
-        self._publish()
+        if correction.label not in (NOT_NEGATIVE, NEGATIVE, NEUTRAL, POSITIVE):
+            raise ValueError(f"label {correction.label} is none of -1, 0, 1, 2")
+        begin_ms = correction.from_ms
+        spell = _Spell(begin_ms, key, _NEVER_MS, correction.label, correction.lesson)
+        if any(
+            replace(known, until_ms=_NEVER_MS) == spell
+            for known in self._spells
+            if known.key == key
+        ):
+            return
+        self.errors.update(_error(correction))
+        self._end(key, begin_ms)
+        insort(self._spells, spell, key=lambda spell: (spell.from_ms, spell.key))
+        del self._spells[:-MAX_CORRECTIONS]
+        self._change(begin_ms)
 
-    def roll_back(self, count: int) -> None:
-        """Takes back the latest corrections, as if they had not been given.
+    def withdraw(self, key: bytes, from_ms: int) -> None:
+        """Takes a correction back: from a moment on it is as if it had not been given.
 
         Args:
-            count: how many, at most JOURNAL.
-
-        Raises:
-            ValueError: there are not as many that can be taken back.
+            key: of the question; an unknown one does nothing.
+            from_ms: posts seen from this moment on are concerned.
         """
-        if not 0 <= count <= len(self._journal):
-            raise ValueError(f"{count} corrections asked back, {len(self._journal)} can be")
-        for _ in range(count):
-            self._journal.pop()
-        self.corrections -= count
-        self._models = copy.deepcopy(self._settled)
-        for correction in self._journal:
-            self._apply(self._models, correction)
-        self._publish()
+        if self._end(key, from_ms):
+            self._change(from_ms)
 
-    def _apply(self, models: list[linear_model.LinearRegression], correction: Correction) -> None:
-        terms, bounds = find_terms([correction.text])
+    def score(
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str | None] | None = None,
+        seen_ms: Sequence[int] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Class probabilities with the corrections applied; see `Scorer.score`.
+
+        Args:
+            texts: any texts.
+            languages: as there.
+            seen_ms: when each text was first seen; None: after all corrections.
+
+        Returns:
+            Shape (len(texts), 3), rows sum to 1; the base score where no correction has a say.
+        """
+        base = self._base.score(texts, languages)
+        if seen_ms is not None and len(seen_ms):
+            self._newest_ms = max(self._newest_ms, max(seen_ms))
+        if not (self.enabled and self._spells and texts):
+            return base
+        if seen_ms is None:
+            periods = np.full(len(texts), len(self._moments))
+        else:
+            periods = np.searchsorted(self._moments, np.asarray(seen_ms), side="right")
+        if not periods.any():
+            return base
+        terms, bounds = find_terms(texts)
         weights = weigh_terms(terms, bounds, self._base.weights.common)
-        features: dict[int, float] = {}
-        for bucket, weight in zip(_buckets(terms).tolist(), weights.tolist(), strict=True):
-            features[bucket] = features.get(bucket, 0.0) + weight
-        if not features:
-            return
-        shift = np.zeros((1, 3))
+        buckets = _buckets(terms)
+        owners = np.repeat(np.arange(len(texts)), np.diff(bounds))
+        moves = np.zeros((len(terms), len(_CLASSES)))
+        for period in np.unique(periods[periods > 0]).tolist():
+            inside = periods[owners] == period
+            table = self._state(int(self._moments[period - 1])).table
+            moves[inside] = weights[inside, None] * table[buckets[inside]]
+        shift = np.zeros((len(texts), 3))
+        for column, label in enumerate(_CLASSES):
+            shift[:, label] = np.bincount(owners, moves[:, column], minlength=len(texts))
+        moved = shift.any(axis=1)
+        base[moved] = _shifted(base[moved], np.clip(shift[moved], -_REACH, _REACH))
+        return base
+
+    def _end(self, key: bytes, moment_ms: int) -> bool:
+        """Ends what counts under a key; returns whether there was anything."""
+        found = False
+        for at, spell in enumerate(self._spells):
+            if spell.key == key and moment_ms < spell.until_ms:
+                # Never shorter than nothing: what ends before it begins has never counted.
+                self._spells[at] = replace(spell, until_ms=max(moment_ms, spell.from_ms))
+                found = True
+        return found
+
+    def _change(self, moment_ms: int) -> None:
+        """Forgets what was made of corrections that counted from a moment on."""
+        if moment_ms <= self._newest_ms:
+            self.late += 1
+        ends = {spell.until_ms for spell in self._spells} - {_NEVER_MS}
+        moments = sorted({spell.from_ms for spell in self._spells} | ends)
+        self._moments = np.array(moments, dtype=np.int64)
+        self._states = {at: state for at, state in self._states.items() if at < moment_ms}
+
+    def _state(self, moment_ms: int) -> _State:
+        """What has been learned at one of the moments."""
+        known = self._states.get(moment_ms)
+        if known is not None:
+            return known
+        stop = bisect_left(self._spells, moment_ms + 1, key=lambda spell: spell.from_ms)
+        counting = [spell for spell in self._spells[:stop] if spell.counts_at(moment_ms)]
+        start = max(
+            (s for s in self._states.values() if s.learned == counting[: len(s.learned)]),
+            key=lambda state: len(state.learned),
+            default=_State([], _new_models(), np.zeros(0)),
+        )
+        models = copy.deepcopy(start.models)
+        for spell in counting[len(start.learned) :]:
+            _apply(models, spell)
+        table = np.zeros((LESSON_BUCKETS, len(_CLASSES)))
+        for column, model in enumerate(models):
+            for bucket, weight in model.weights.items():
+                table[bucket, column] = weight
+        while len(self._states) >= _KEPT_TABLES:
+            del self._states[min(self._states)]
+        state = self._states[moment_ms] = _State(counting, models, table)
+        return state
+
+
+def make_lesson(base: HashedScorer, text: str, language: str | None = None) -> Lesson:
+    """What a text teaches, without the text.
+
+    Args:
+        base: the model that scored it.
+        text: the text.
+        language: language tag, or None.
+
+    Returns:
+        Its telling terms by bucket, at most MAX_LESSON_TERMS, and its base score.
+    """
+    terms, bounds = find_terms([text])
+    weights = weigh_terms(terms, bounds, base.weights.common)
+    found: dict[int, float] = {}
+    for bucket, weight in zip(_buckets(terms).tolist(), weights.tolist(), strict=True):
+        found[bucket] = found.get(bucket, 0.0) + weight
+    heaviest = sorted(found, key=lambda bucket: (-found[bucket], bucket))[:MAX_LESSON_TERMS]
+    negative, neutral, positive = base.score([text], [language])[0].astype(float).round(6).tolist()
+    return Lesson(
+        terms=tuple((bucket, round(found[bucket], 4)) for bucket in sorted(heaviest)),
+        score=(negative, neutral, positive),
+    )
+
+
+def _apply(models: Models, spell: _Spell) -> None:
+    """One step of each model towards a correction, then a little forgetting."""
+    features = dict(spell.lesson.terms)
+    shift = np.zeros((1, 3))
+    if features:
         for model, label in zip(models, _CLASSES, strict=True):
             shift[0, label] = model.predict_one(features)
-        base = self._base.score([correction.text], [correction.language])
-        now = _shifted(base, np.clip(shift, -_REACH, _REACH))[0]
-        for model, label in zip(models, _CLASSES, strict=True):
-            slope = float(correction.label == label) - float(now[label])
+    base = np.array([spell.lesson.score], dtype=np.float32)
+    now = _shifted(base, np.clip(shift, -_REACH, _REACH))[0]
+    for model, label in zip(models, _CLASSES, strict=True):
+        # Where a text is not negative, neutral and positive keep their proportion.
+        if features and (spell.label != NOT_NEGATIVE or label == NEGATIVE):
+            slope = float(spell.label == label) - float(now[label])
             model.learn_one(features, float(shift[0, label]) + slope)
-            model._weights *= 1 - 1 / _MEMORY  # River has no public way to forget all at once
-
-    def _publish(self) -> None:
-        self._weights = np.zeros((BUCKETS, len(_CLASSES)))
-        for column, model in enumerate(self._models):
-            for bucket, weight in model.weights.items():
-                self._weights[bucket, column] = weight
+        model._weights *= 1 - 1 / _MEMORY  # River has no public way to forget all at once
 
 
-def _new_models() -> list[linear_model.LinearRegression]:
+def _error(correction: Correction) -> float:
+    score = correction.lesson.score
+    if correction.label == NOT_NEGATIVE:
+        return score[NEGATIVE]
+    return 1.0 - score[correction.label]
+
+
+def _new_models() -> Models:
     return [
         linear_model.LinearRegression(optimizer=optim.SGD(_RATE), intercept_lr=0.0)
         for _ in _CLASSES
@@ -177,7 +297,7 @@ def _new_models() -> list[linear_model.LinearRegression]:
 
 
 def _buckets(terms: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    return np.asarray((terms >> _SHIFT).astype(np.int64) % BUCKETS)
+    return np.asarray((terms >> _SHIFT).astype(np.int64) % LESSON_BUCKETS)
 
 
 def _shifted(

@@ -31,13 +31,17 @@ class HashedScorer:
         return self.weights.version
 
     def score(
-        self, texts: Sequence[str], languages: Sequence[str | None] | None = None
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str | None] | None = None,
+        seen_ms: Sequence[int] | None = None,
     ) -> npt.NDArray[np.float32]:
         """Calibrated probabilities of negative, neutral and positive for each text.
 
         Args:
             texts: any text; the first MAX_BYTES bytes of each count.
             languages: language tags ("pl", "pt-BR", …) or None where unknown; None for all.
+            seen_ms: makes no difference here.
 
         Returns:
             Shape (len(texts), 3), rows sum to 1.

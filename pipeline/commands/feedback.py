@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from models.causes import Cause
 from models.errors import EXIT_OK, UserError
-from models.feedback import QUESTION_OF, Answer, Feedback, feedback_key
+from models.feedback import (
+    ABOUT_A_POST,
+    QUESTION_OF,
+    Answer,
+    Feedback,
+    Sentiment,
+    feedback_key,
+)
 
 if TYPE_CHECKING:
     from models.alert import CrisisAlert
@@ -22,6 +29,7 @@ examples:
   czujka feedback ALERT false-alarm --note "a film of that name came out"
   czujka feedback ALERT wrong-cause --cause external
   czujka feedback ALERT not-negative --post bluesky:at://did:plc:x/app.bsky.feed.post/y
+  czujka feedback ALERT wrong-sentiment --sentiment positive --post x:17
   czujka feedback ALERT false-alarm --withdraw       take it back
 
 Of right-alert and false-alarm the later counts. `czujka report --list` shows the alerts."""
@@ -35,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--note", default="", help="in a sentence, for the report")
     parser.add_argument("--cause", choices=[cause.value for cause in Cause], help="what it was")
     parser.add_argument("--post", metavar="KEY", help="platform:native_id of an exhibit")
+    parser.add_argument(
+        "--sentiment", choices=[sentiment.value for sentiment in Sentiment], help="what it is"
+    )
     parser.add_argument("--withdraw", action="store_true", help="take the answer back")
 
 
@@ -46,7 +57,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
-    from pipeline.feedback import send_answer
+    from pipeline.feedback import send_answer, with_lesson
     from pipeline.report.reading import list_alerts, no_such_alert
 
     alerts = {alert.alert_id: alert for alert in await list_alerts(settings)}
@@ -60,7 +71,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         )
         print(f"taken back: {answer.value} on {alert.alert_id}")
         return EXIT_OK
-    said = make_answer(alert, answer, args)
+    said = with_lesson(make_answer(alert, answer, args), alert)
     await send_answer(settings, said.key(), said)
     print(f"{said.by or 'somebody'}: {answer.value} on {alert.alert_id}")
     return EXIT_OK
@@ -74,8 +85,10 @@ def make_answer(alert: CrisisAlert, answer: Answer, args: argparse.Namespace) ->
     """
     from datetime import UTC, datetime
 
-    if (answer is Answer.NOT_NEGATIVE) != (args.post is not None):
-        raise UserError("--post goes with not-negative, and not-negative needs it")
+    if (answer in ABOUT_A_POST) != (args.post is not None):
+        raise UserError("--post goes with not-negative and wrong-sentiment, and these need it")
+    if (answer is Answer.WRONG_SENTIMENT) != (args.sentiment is not None):
+        raise UserError("--sentiment goes with wrong-sentiment, and wrong-sentiment needs it")
     if (answer is Answer.WRONG_CAUSE) != (args.cause is not None):
         raise UserError("--cause goes with wrong-cause, and wrong-cause needs it")
     shown = [exhibit.post for exhibit in alert.exhibits]
@@ -88,9 +101,10 @@ def make_answer(alert: CrisisAlert, answer: Answer, args: argparse.Namespace) ->
             alert_id=alert.alert_id,
             brand=alert.brand,
             answer=answer,
-            by=_user() if args.by is None else args.by,
+            by=user_name() if args.by is None else args.by,
             at=datetime.now(tz=UTC),
             post=args.post,
+            sentiment=args.sentiment,
             cause=args.cause,
             note=args.note,
         )
@@ -100,7 +114,8 @@ def make_answer(alert: CrisisAlert, answer: Answer, args: argparse.Namespace) ->
         raise UserError(reason_of(error)) from error
 
 
-def _user() -> str:
+def user_name() -> str:
+    """The user of this machine, or nothing where it has no name."""
     try:
         return getpass.getuser()[:64]
     except (KeyError, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     watchlist = read_watchlist(settings)
     stage = ScoreStage(settings, make_brands(watchlist, settings), load_scorer(), ScoreMetrics())
+    # Records come and go by the thousand; what stands here now need not be looked through for each.
+    gc.collect()
+    gc.freeze()
     pulse = Pulse(STALLED_AFTER_S)
     if settings.metrics_port:
         serve_metrics(

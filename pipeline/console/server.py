@@ -12,6 +12,7 @@ from functools import partial
 
 import uvicorn
 
+from models.feedback import Feedback
 from models.watchlist import Watchlist
 from pipeline.assembly import read_watchlist
 from pipeline.console.app import create_app
@@ -20,7 +21,7 @@ from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.sessions import open_sessions
 from pipeline.feed import ALERTS, FEEDBACK, SERIES, Feed, News
-from pipeline.feedback import send_answer
+from pipeline.feedback import send_answer, with_lesson
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
@@ -88,7 +89,14 @@ async def serve_console(
     )
     token = settings.console_token
     sessions = open_sessions(token, settings.console_user_header, time.time)
-    desk = Desk(ledger, sessions, partial(send_answer, settings))
+
+    async def send(key: bytes, answer: Feedback | None) -> None:
+        if answer is not None:
+            alert = ledger.alert(answer.alert_id)
+            answer = await asyncio.to_thread(with_lesson, answer, alert)
+        await send_answer(settings, key, answer, ledger.watermark)
+
+    desk = Desk(ledger, sessions, send)
     watchlist = _watchlist(settings)
 
     async def history_of(brand: str | None) -> History:
@@ -102,6 +110,10 @@ async def serve_console(
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)
         await feed.open()
+        if watchlist is None:
+            log.warning(
+                "no watchlist at %s: planned events and budgets are not shown", settings.watchlist
+            )
         server = _Server(
             uvicorn.Config(
                 app,
@@ -134,7 +146,6 @@ def _watchlist(settings: Settings) -> Watchlist | None:
     """The watchlist, where the console has one: for planned events and budgets alone."""
     if settings.watchlist.exists():
         return read_watchlist(settings)
-    log.warning("no watchlist at %s: planned events and budgets are not shown", settings.watchlist)
     return None
 
 

@@ -69,6 +69,7 @@ ANSWERS: Final[Mapping[Answer, str]] = {
     Answer.FALSE_ALARM: N_("called it a false alarm"),
     Answer.WRONG_CAUSE: N_("corrected the cause:"),
     Answer.NOT_NEGATIVE: N_("said that a post is not negative"),
+    Answer.WRONG_SENTIMENT: N_("corrected the sentiment of a post"),
 }
 VOICES: Final[Mapping[str, str]] = {
     "loudest": N_("Loud against us"),

@@ -30,6 +30,7 @@ from pipeline.metrics import WatchMetrics
 from pipeline.report.reading import list_alerts
 from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
+from pipeline.tracing import ids_of, open_tracing
 from pipeline.watch.checkpoint import (
     Manifest,
     encode_manifest,
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 
 MakeWatch = Callable[[int], BrandWatch]
 """Builds the empty watch of the brands of one partition of `tallies`."""
+REST_PER_CHECKPOINT = 20
+"""So many times as long as a checkpoint took, the next one waits: with thousands of brands too, no
+more than a twentieth of the time goes into saving."""
 
 
 class StateTable(faust.Table):
@@ -72,7 +76,7 @@ class _Owned:
 
     stage: PartitionStage[EventT]
     manifest: Manifest | None
-    saved_s: float
+    due_s: float  # monotonic time of the next checkpoint
     checked: bool = True  # the table was compared since the last assignment
 
 
@@ -83,11 +87,13 @@ class WatchStage:
         self, app: faust.App, settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics
     ) -> None:
         self._metrics = metrics
+        self._note_alert = open_tracing(settings, "watch", "decide")
         self._settings = settings
         self._make_watch = make_watch
         self.verdicts = Verdicts()
         self._owned: dict[int, _Owned] = {}
         self._unsent: list[FutureMessage] = []
+        self._assigned_s: float | None = None
         self._table: StateTable = app.Table(
             STATE_TABLE,
             # Not as a schema: with one, what was written raw would be read back as JSON.
@@ -105,6 +111,13 @@ class WatchStage:
             settings.topic("dead-letters"), key_serializer="raw", value_serializer="raw"
         )
 
+    def on_recovered(self) -> None:
+        """Notes that the tables are up to date after an assignment."""
+        self._metrics.ready.set(1)
+        if self._assigned_s is not None:
+            self._metrics.recovery.observe(time.monotonic() - self._assigned_s)
+            self._assigned_s = None
+
     def on_assigned(self, assigned: set[TP]) -> None:
         """Forgets partitions that went elsewhere; the others are compared with the table."""
         topic = self._settings.topic("tallies")
@@ -115,7 +128,11 @@ class WatchStage:
         for owned in self._owned.values():
             owned.checked = False
         self._metrics.rebalances.inc()
-        log.info("assigned partitions of tallies: %s", sorted(here))
+        self._metrics.ready.set(0)
+        self._assigned_s = time.monotonic()
+        log.info(
+            "assigned partitions of tallies: %s", sorted(here), extra={"partitions": sorted(here)}
+        )
 
     async def take(self, event: EventT) -> None:
         """Handles one frame."""
@@ -133,8 +150,7 @@ class WatchStage:
         if owned.stage.unknown_brands:
             self._metrics.unknown_brands.set(len(owned.stage.unknown_brands))
         self._metrics.held_frames.set(sum(len(own.stage) for own in self._owned.values()))
-        due = time.monotonic() - owned.saved_s >= self._settings.checkpoint_interval_s
-        if due and owned.stage.worth_saving:
+        if time.monotonic() >= owned.due_s and owned.stage.worth_saving:
             await self._checkpoint(partition, owned)
 
     def _own(self, partition: int, offset: int) -> _Owned:
@@ -159,7 +175,7 @@ class WatchStage:
             stage: PartitionStage[EventT] = PartitionStage(
                 lambda: self._make_watch(partition), checkpoint
             )
-            owned = _Owned(stage, manifest, time.monotonic())
+            owned = _Owned(stage, manifest, time.monotonic() + self._settings.checkpoint_interval_s)
             self._owned[partition] = owned
         return owned
 
@@ -184,7 +200,7 @@ class WatchStage:
                 key=alert.alert_id.encode(), value=alert.encode(), headers=alert.headers()
             )
         )
-        log.info("alert %s #%d %s: %s", alert.alert_id, alert.revision, alert.status, alert.summary)
+        self._tell(alert)
 
     async def _recall(self, recalls: Sequence[Recall]) -> None:
         """Takes what was erased out of alerts that are over: they lie on the topic alone.
@@ -199,6 +215,21 @@ class WatchStage:
             if revised:
                 newest[recall.alert_id] = revised
                 await self._send_alert(revised)
+
+    def _tell(self, alert: CrisisAlert) -> None:
+        """Says in log, metrics and trace that an alert has another revision."""
+        log.info(
+            "alert %s #%d %s: %s",
+            alert.alert_id,
+            alert.revision,
+            alert.status,
+            alert.summary,
+            extra=ids_of(alert),
+        )
+        self._metrics.alerts_sent.labels(alert.kind.value, alert.severity.value, alert.status).inc()
+        if self._note_alert is not None:
+            now_ns = time.time_ns()
+            self._note_alert(alert, alert.pipeline_sent_ms * 1_000_000 or now_ns, now_ns)
 
     async def _delivered(self) -> None:
         unsent, self._unsent = self._unsent, []
@@ -223,14 +254,20 @@ class WatchStage:
         await self._table.delivered()
         for event in settled:
             event.ack()
-        owned.saved_s = time.monotonic()
-        self._metrics.checkpoint.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        rest_s = max(self._settings.checkpoint_interval_s, REST_PER_CHECKPOINT * took_s)
+        owned.due_s = time.monotonic() + rest_s
+        self._metrics.checkpoint.observe(took_s)
         self._metrics.checkpoint_timestamp.set_to_current_time()
 
     async def _bury(self, event: EventT, reason: str) -> None:
-        log.error("frame refused: %s", reason)
-        self._metrics.dead_letters.labels(reason="invalid-frame").inc()
         message = event.message
+        log.error(
+            "frame refused: %s",
+            reason,
+            extra={"partition": message.partition, "offset": message.offset},
+        )
+        self._metrics.dead_letters.labels(reason="invalid-frame").inc()
         value, headers = bury(
             message.value or b"",
             reason="invalid-frame",
@@ -293,6 +330,10 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
     @app.on_partitions_assigned.connect
     async def assigned(_: faust.App, assigned: set[TP], **kwargs: Any) -> None:
         stage.on_assigned(assigned)
+
+    @app.on_rebalance_complete.connect
+    async def recovered(_: faust.App, **kwargs: Any) -> None:
+        stage.on_recovered()
 
     @app.task
     async def listen() -> None:

@@ -91,8 +91,8 @@ class PartitionStage(Generic[Token]):
 
     @property
     def worth_saving(self) -> bool:
-        """Whether a bucket was folded since the last save."""
-        return self._watch.folded is not None and self._watch.folded != self._saved_at
+        """Whether there was progress since the last save."""
+        return self._folder.settled != self._saved_at
 
     def set_halvings(self, halvings: Mapping[str, int]) -> None:
         """Narrows budgets, just before `settle`; see `BrandWatch.set_halvings`."""
@@ -103,14 +103,14 @@ class PartitionStage(Generic[Token]):
 
         Together with the state, `declared` must be saved.
         """
-        tokens = self._held.settle(self._watch.folded)
-        self._saved_at = self._watch.folded
+        tokens = self._held.settle(self._folder.settled)
+        self._saved_at = self._folder.settled
         return self._watch.save(), tokens
 
     def forget_held(self) -> None:
         """Lets go of settled frames where nothing is ever replayed."""
-        self._held.settle(self._watch.folded)
-        self._saved_at = self._watch.folded
+        self._held.settle(self._folder.settled)
+        self._saved_at = self._folder.settled
 
     @property
     def declared(self) -> dict[int, list[Close]]:

@@ -14,6 +14,7 @@ from connectors.queries import FixedQueries, Queries
 from connectors.testing import LiveContract, ManualClock, PlatformServer, collect
 from connectors.x import Settings, XSource, rules_of
 from models.post import Op, Post
+from tests.servers.http import Reply
 from tests.servers.x import FIRST_ID, TOKEN, X, tweet
 
 START_MS = 1_700_000_000_000
@@ -138,6 +139,34 @@ def test_rules_are_those_of_the_watchlist_and_rules_of_others_stay() -> None:
             assert after == {"cats", "(Pliszka) -is:nullcast"}
 
     asyncio.run(run())
+
+
+def test_a_rule_that_x_refuses_stops_it_at_the_start_and_is_told_while_it_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused = {"errors": [{"title": "UnprocessableEntity", "value": "(Pliszka)"}]}
+    there = {"errors": [{"title": "DuplicateRule", "value": "(Pliszka)"}]}
+
+    async def start(said: dict[str, object]) -> None:
+        async with X([tweet(1, "a")]) as server:
+            server.faults += [Reply.json({"data": []}), Reply.json(said, 201)]
+            await collect(a_source(server), limit=1)
+
+    async def change() -> None:
+        async with X([tweet(1, "a")]) as server:
+            clock = ManualClock(NOW_MS)
+            async for _ in a_source(server, clock).pages(None):
+                if not server.rules:
+                    return
+                server.rules.clear()
+                server.faults += [Reply.json({"data": []}), Reply.json(refused, 201)]
+                clock.advance(61)
+
+    asyncio.run(start(there))
+    with pytest.raises(ConfigurationError, match="Pliszka"):
+        asyncio.run(start(refused))
+    asyncio.run(change())
+    assert "going on with the rules before" in caplog.text
 
 
 def test_many_terms_make_several_rules_and_too_many_are_told() -> None:

@@ -94,7 +94,7 @@ def test_the_image_is_built_in_stages_and_runs_as_nobody_in_particular() -> None
     names = {name for line in copied for name in line.split()[:-1]}
     kept = {
         line[1:]
-        for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
         if line.startswith("!")
     }
     assert names == kept and all((ROOT / name).exists() for name in names)

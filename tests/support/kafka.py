@@ -29,7 +29,7 @@ from pipeline.settings import Settings
 
 ADDRESS_VARIABLE = "CZUJKA_TEST_KAFKA"
 IMAGE_VARIABLE = "CZUJKA_TEST_KAFKA_IMAGE"
-DEFAULT_IMAGE = "confluentinc/cp-kafka:7.6.0"
+DEFAULT_IMAGE = "apache/kafka:4.1.1"
 REAPER_IMAGE = "testcontainers/ryuk"
 
 _POM = Path(__file__).with_name("pom.xml")
@@ -112,19 +112,21 @@ class Kafka:
 
 
 class ContainerKafka(Kafka):
-    """Kafka in a container. Docker gives it another port at each start, so no restarts."""
+    """Kafka in a container of Apache's image, or of one that takes its variables."""
 
     origin = "testcontainers"
+    restartable = True
 
     def __init__(self) -> None:
-        """Starts the container.
+        """Starts the container, on loopback by the network of this machine.
 
         Raises:
             KafkaUnavailableError: no engine answers, the image is not there, or it did not start.
         """
         image = os.environ.get(IMAGE_VARIABLE, DEFAULT_IMAGE)
-        self._container = _start_container(image)
-        super().__init__(self._container.get_bootstrap_server())
+        port, controller_port = _free_ports()
+        self._container = _start_container(image, _variables(port, controller_port))
+        super().__init__(f"{HOST}:{port}")
         self.origin = f"testcontainers, {image}"
         try:
             self.wait_until_ready()
@@ -132,8 +134,36 @@ class ContainerKafka(Kafka):
             self.close()
             raise
 
+    @property
+    def running(self) -> bool:
+        self._engines.reload()
+        return bool(self._engines.status == "running")
+
+    def start(self) -> None:
+        self._engines.start()
+        self.wait_until_ready()
+
+    def kill(self) -> None:
+        self._engines.kill()
+        self._engines.wait()
+
+    def restart(self) -> None:
+        self._engines.stop(timeout=30)
+        self.start()
+
     def close(self) -> None:
         self._container.stop()
+
+    def _check_alive(self) -> None:
+        if not self.running:
+            raise KafkaUnavailableError(
+                f"the container ended: {self._engines.logs(tail=3).decode().strip()}"
+            )
+
+    @property
+    def _engines(self) -> Any:
+        """The container as the engine's own client has it."""
+        return self._container.get_wrapped_container()
 
 
 class JarKafka(Kafka):
@@ -356,7 +386,7 @@ def _copy_jars(maven: str, folder: Path) -> None:
         raise KafkaUnavailableError(f"Maven could not get the jars: {_last_line(done)}")
 
 
-def _start_container(image: str) -> Any:
+def _start_container(image: str, variables: dict[str, str]) -> Any:
     try:
         import docker
         from docker.errors import DockerException
@@ -376,17 +406,26 @@ def _start_container(image: str) -> Any:
         # Without its image the reaper would have to be pulled; we stop the container ourselves.
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 
-    from testcontainers.community.kafka import KafkaContainer
+    from testcontainers.core.container import DockerContainer
 
-    container = (
-        KafkaContainer(image).with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
-    )
+    # The network of the machine: the broker advertises the address that we know it by, keeps it
+    # when it is restarted, and an engine without a network of its own will do.
+    container = DockerContainer(image, network_mode="host").with_envs(**variables)
     try:
-        return container.start(timeout=_READY_LIMIT_S)
+        return container.start()
     except Exception as error:
         # Whatever the engine has against it, the next way to a Kafka is tried, and it is reported.
         container.stop()
         raise KafkaUnavailableError(f"the container did not start: {error}") from error
+
+
+def _variables(port: int, controller_port: int) -> dict[str, str]:
+    """The properties of a broker as Apache's image takes them."""
+    properties = _properties(port, controller_port, Path("/tmp/kafka"))
+    variables = {
+        f"KAFKA_{name.upper().replace('.', '_')}": str(value) for name, value in properties.items()
+    }
+    return variables | {"KAFKA_HEAP_OPTS": f"-Xmx{_HEAP}"}
 
 
 def _free_ports() -> tuple[int, int]:
@@ -397,7 +436,12 @@ def _free_ports() -> tuple[int, int]:
 
 
 def _server_properties(port: int, controller_port: int, data: Path) -> str:
-    properties = {
+    properties = _properties(port, controller_port, data)
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
+
+
+def _properties(port: int, controller_port: int, data: Path) -> dict[str, Any]:
+    return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
@@ -427,7 +471,6 @@ def _server_properties(port: int, controller_port: int, data: Path) -> str:
         "log.cleaner.dedupe.buffer.size": 4 << 20,
         "log.retention.check.interval.ms": 3_600_000,
     }
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -27,10 +27,15 @@ class WordMatcher:
     def __init__(self, ids: Sequence[str]) -> None:
         self._ids = ids
 
-    def match(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        return [
-            tuple(i for i, brand in enumerate(self._ids) if brand in text.split()) for text in texts
+    def pairs(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        found = [
+            (at, brand)
+            for at, text in enumerate(texts)
+            for brand, name in enumerate(self._ids)
+            if name in text.split()
         ]
+        at, brand = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        return at, brand
 
 
 class WordScorer:
@@ -38,7 +43,7 @@ class WordScorer:
 
     version = "words-1"
 
-    def score(self, texts, languages=None):
+    def score(self, texts, languages=None, seen_ms=None):
         rows = [(0.9, 0.05, 0.05) if "bad" in text else (0.1, 0.2, 0.7) for text in texts]
         return np.array(rows, dtype=np.float32).reshape(-1, 3)
 

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from models.detection import DetectionSettings, RowSettings, make_bank
-from models.detection.base import BUCKET_MS, Bank, Kind, Minute, Phase, PlannedEvent, Transition
+from models.detection.base import (
+    ALL_ROWS,
+    BUCKET_MS,
+    Bank,
+    Kind,
+    Minute,
+    Phase,
+    PlannedEvent,
+    Severity,
+    Transition,
+)
 from models.sentiment.bins import N_BINS
 
 from .story import DAY, MONDAY_MIN, Burst, Story, label_posts, make_minute, minute_of, profile_at
@@ -171,7 +181,7 @@ def test_no_alert_resolves_while_we_are_blind() -> None:
     assert all(not 2 * DAY + 691 < minute_of(t) <= 2 * DAY + 1200 for t in crisis)
 
 
-def test_when_all_brands_rise_together_one_tells_and_nobody_is_paged() -> None:
+def test_when_all_brands_rise_together_it_is_told_once_and_for_all() -> None:
     rng = np.random.default_rng(9)
     rates = np.linspace(3.0, 12.0, 12)
     bank = make_bank([RowSettings()] * 12)
@@ -183,9 +193,33 @@ def test_when_all_brands_rise_together_one_tells_and_nobody_is_paged() -> None:
 
     transitions = run(bank, (make_minute(t, posts(t)) for t in range(3 * DAY)))
     told = [t for t in fired(transitions) if minute_of(t) >= rise[0]]
-    assert len(told) == 1
-    assert told[0].kind is Kind.SURGE
+    assert [(t.row, t.kind, t.severity) for t in told] == [(ALL_ROWS, Kind.SURGE, Severity.WARNING)]
     assert "platform effect" in told[0].reason
+    assert told[0].observed.mentions > 1.5 * told[0].expected.mentions
+    assert rise[0] - 15 <= told[0].onset_ms // BUCKET_MS - MONDAY_MIN <= rise[0] + 15
+    end = [t for t in transitions if t.row == ALL_ROWS][-1]
+    assert end.phase is Phase.RESOLVED
+    assert rise[1] < minute_of(end) < rise[1] + 120
+
+
+def test_when_all_brands_are_blind_it_is_told_once_and_for_all() -> None:
+    story = Story(rates=[2.0] * 6, days=1, seed=12, night=0.8, blind=(600, 700))
+    transitions = run(make_bank([RowSettings()] * 6), story.minutes())
+    coverage = [t for t in transitions if t.kind is Kind.COVERAGE]
+    assert {t.row for t in coverage} == {ALL_ROWS}
+    assert [t.phase for t in coverage][:1] == [Phase.FIRING]
+    assert coverage[0].onset_ms == (MONDAY_MIN + 600) * BUCKET_MS
+    assert coverage[-1].phase is Phase.RESOLVED
+
+
+def test_a_brand_that_alone_is_blind_is_told_by_its_name() -> None:
+    bank = make_bank([RowSettings()] * 3)
+    transitions = []
+    for t in range(200):
+        minute = make_minute(t, np.zeros((3, N_BINS)))
+        coverage = np.array([1.0, 0.1 if t >= 100 else 1.0, 1.0])
+        transitions += bank.step(replace(minute, coverage=coverage))[1]
+    assert {t.row for t in transitions if t.kind is Kind.COVERAGE} == {1}
 
 
 def test_a_crisis_of_one_brand_is_found_while_all_rise_together() -> None:

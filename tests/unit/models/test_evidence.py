@@ -13,7 +13,7 @@ from models.rising import (
     rising_terms,
     stems_of,
 )
-from models.tally import Erasure, ExhibitRow, Tally, erase
+from models.tally import ExhibitRow, Tally, erase
 from models.voices import voices_of
 from tests.unit.models.test_sample import row
 
@@ -89,10 +89,10 @@ def test_without_a_background_nothing_is_said_to_have_risen() -> None:
 def test_an_erased_post_or_author_is_gone_from_all_that_a_tally_holds() -> None:
     kept, gone, other = (exhibit(n, "tekst") for n in (1, 2, 3))
     tally = Tally(exhibits=[kept, gone, other], first=[gone, kept], sample=[row(1), row(2), row(3)])
-    assert erase(tally, [Erasure(bucket=0, post="x:2"), Erasure(bucket=0, author="a3")])
+    assert erase(tally, {"x:2"}, {"a3"})
     for rows in (tally.exhibits, tally.first, tally.sample):
         assert [held.post for held in rows] == ["x:1"]
-    assert not erase(tally, [Erasure(bucket=0, post="x:2")])
+    assert not erase(tally, {"x:2"}, set())
 
 
 def test_the_background_is_bounded_and_fades() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from models.alert import ALL_BRANDS, CrisisAlert, from_ms
 from models.buckets import ClosedBucket
 from models.detection import make_bank
 from models.detection.base import (
@@ -332,3 +333,46 @@ def test_once_an_hour_a_brand_tells_what_rose() -> None:
     assert told
     assert {word for _, word in told} == {"lotnisko stoi"}
     assert {(b[0] - a[0]) % 60 for a, b in itertools.pairwise(told)} <= {0}
+
+
+def blind_story(watch: BrandWatch, until: int = 120) -> list[CrisisAlert]:
+    """Twenty usual minutes, forty blind ones, usual ones again."""
+    alerts = []
+    for number in range(until):
+        tallies = {name: Tally(mentions=2) for name in NAMES}
+        coverage = 0.2 if 20 <= number < 60 else 1.0
+        decision = watch.decide(ClosedBucket(START + number, tallies, coverage, 0))
+        alerts += decision.alerts
+    return alerts
+
+
+def test_lost_coverage_is_one_alert_for_all_brands_and_ends_as_one() -> None:
+    alerts = blind_story(make_watch(make_bank))
+    assert {alert.brand for alert in alerts} == {ALL_BRANDS}
+    assert len({alert.alert_id for alert in alerts}) == 1
+    assert alerts[0].status == "firing"
+    assert alerts[0].onset == from_ms((START + 20) * BUCKET_MS)
+    assert alerts[-1].status == "resolved"
+
+
+def test_workers_with_other_brands_tell_of_lost_coverage_in_the_same_bytes() -> None:
+    first = blind_story(make_watch(make_bank, NAMES[:1]))
+    second = blind_story(make_watch(make_bank, NAMES[1:]))
+    assert [alert.encode() for alert in first] == [alert.encode() for alert in second]
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[::-1], NAMES[1:]])
+def test_what_concerns_all_brands_goes_on_after_a_restart_with_other_brands(
+    names: Sequence[str],
+) -> None:
+    before = make_watch(make_bank)
+    first = blind_story(before, until=40)
+    after = make_watch(make_bank, names)
+    after.load(before.save())
+    second = []
+    for number in range(40, 120):
+        coverage = 0.2 if number < 60 else 1.0
+        second += after.decide(ClosedBucket(START + number, {}, coverage, 0)).alerts
+    assert {alert.alert_id for alert in first + second} == {first[0].alert_id}
+    assert second[-1].status == "resolved"
+    assert [a.revision for a in first + second] == list(range(len(first + second)))

@@ -4,6 +4,7 @@ import math
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from models.alert import CrisisAlert
 from models.detection.base import Kind
@@ -12,6 +13,7 @@ from pipeline.exporter import Exporter
 from pipeline.feed import Erased, News, fold
 from pipeline.ledger import Ledger
 from pipeline.metrics import ExporterMetrics
+from pipeline.tracing import trace_id_of
 from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, series_point
 
 NOW_MS = 1_800_000_000_000
@@ -84,3 +86,13 @@ def test_an_erased_alert_no_longer_fires() -> None:
     desk.take(Erased(alert.alert_id))
     labels = {"brand": "orzel-air", "kind": Kind.SURGE_NEGATIVE.value}
     assert desk.value("czujka_crisis_active", **labels) == 0
+
+
+def test_a_delay_of_an_alert_leads_to_its_trace() -> None:
+    desk = Desk()
+    alert = crisis_alert(0, "firing", pipeline_sent_ms=NOW_MS - 5_000)
+    desk.take(alert)
+    text = openmetrics.generate_latest(desk.registry).decode()
+    (line,) = (line for line in text.splitlines() if " # {" in line)
+    assert line.startswith('czujka_delay_seconds_bucket{le="5.0",topic="alerts"}')
+    assert f'trace_id="{trace_id_of(alert.alert_id)}"' in line

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from models.detection.base import RowSettings
-from models.tally import FRAME_VERSION, Close, Entry, Frame, Tally
+from models.tally import FRAME_VERSION, Close, Entry, Erasure, Frame, Tally
 from models.watching import BrandWatch, WatchedBrand
 from pipeline.watch.checkpoint import make_writes, read_checkpoint
 from pipeline.watch.stage import PartitionStage
@@ -85,3 +87,19 @@ def test_a_stage_goes_on_from_its_checkpoint_and_the_frames_that_were_not_acknow
     assert second.folded == first.folded
     found += [p for at, one in enumerate(frames) for p in second.take(at, one).series]
     assert found == expected
+
+
+def test_frames_are_let_go_before_the_first_mention_too_which_counts_after_a_restart() -> None:
+    stage: PartitionStage[int] = PartitionStage(make_watch)
+    for bucket in range(100, 110):
+        silent = frame(bucket, {}, closes=(bucket,), block=bucket)
+        stage.take(bucket, replace(silent, erased=[Erasure(bucket, post="x:1")]))
+    assert stage.worth_saving
+    state, tokens = stage.settle()
+    assert tokens == list(range(100, 110)) and len(stage) == 0 and not stage.worth_saving
+    table: dict[bytes, bytes] = dict(make_writes(0, None, state, 10, stage.declared)[1])
+    heir: PartitionStage[int] = PartitionStage(make_watch, read_checkpoint(0, table))
+    first = frame(200, {112: 3}, closes=(112,), block=200)
+    for one in (stage, heir):
+        output = one.take(11, first)
+        assert [(p.bucket_ms // 60_000, p.mentions) for p in output.series] == [(112, 3)]
