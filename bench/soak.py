@@ -3,7 +3,7 @@
 Run it with ``python -m bench.soak --minutes 30``. It runs ``czujka connect bluesky`` as a process
 of its own against a local Jetstream server that sends at an even rate, with deletes and broken
 records among the posts, and that breaks the connection each minute; posts go to the embedded
-broker. The resident memory of the connector's process is read from ``/proc`` and printed at the end.
+broker. The resident memory of the connector's process is read from ``/proc`` and then printed.
 """
 
 from __future__ import annotations
