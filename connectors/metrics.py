@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class ConnectorMetrics:
@@ -109,11 +109,3 @@ class ConnectorMetrics:
             ["source"],
             registry=self.registry,
         )
-
-    def serve(self, port: int, host: str) -> None:
-        """Serves the metrics on a thread of its own until the process ends.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        start_http_server(port, addr=host, registry=self.registry)

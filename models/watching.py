@@ -52,7 +52,7 @@ from models.recall import (
     shown_by,
     without,
 )
-from models.rising import LEARNT_PER_MINUTE, Background, rising_terms
+from models.rising import LEARNT_PER_MINUTE, Background, rising_terms, stems_of
 from models.rolling import RollingFigures
 from models.sample import MAX_STORY, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
@@ -72,7 +72,9 @@ from models.voices import voices_of
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
 """Buckets kept for each brand, so that an alert can show what came before its first decision."""
-MAX_HOUR_TERMS = 5
+MAX_HOUR_TERMS = 8
+LEAST_HOUR_Z = 3.5
+"""Above this a term of an hour is told: there are many hours, and many terms."""
 _NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
 
 ALL_BRANDS_NAME = "All brands"
@@ -367,8 +369,13 @@ class BrandWatch:
         if (bucket + zlib.crc32(brand.encode())) % RECENT_BUCKETS or row not in self._recent:
             return ()
         rows = [r for at, t in self._recent[row] if at > bucket - RECENT_BUCKETS for r in t.sample]
+        own = stems_of(self._brands[row].name)
         rising = rising_terms(smallest(rows, MAX_STORY), self._background_of(brand), MAX_HOUR_TERMS)
-        return tuple(SeriesTerm(term=one.term, share=one.share) for one in rising)
+        return tuple(
+            SeriesTerm(term=one.term, share=one.share)
+            for one in rising
+            if one.z >= LEAST_HOUR_Z and not stems_of(one.term) & own
+        )
 
     def _outlook(self, row: int, transition: Transition, bucket: int) -> Outlook | None:
         """Of the mentions; None of an alert that is over, or young, or not about posts."""

@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+
 from models.alert import CrisisAlert, from_ms
+from models.detection.base import BUCKET_MS, Kind
 from models.post import Heartbeat, Post
 from models.series import SeriesPoint
+from pipeline.incidents.judging import Alarm, Judgement
+from pipeline.incidents.tracks import Track
 from pipeline.local import LocalRun
+
+PAGING = (Kind.SURGE_NEGATIVE, Kind.MOOD)
+"""Kinds that are judged against incidents: those that the false-alarm budget is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,121 @@ class BacktestResult:
             if self.first_ms is None:
                 self.first_ms = point.bucket_ms
             self.last_ms = point.bucket_ms
+
+
+class TrackKeeper:
+    """Keeps the minutes of each brand as columns, for plots and for the span that was watched."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._rows: dict[str, list[tuple[float, ...]]] = {}
+
+    def add(self, point: SeriesPoint) -> None:
+        """Takes a minute of a brand."""
+        self._names[point.brand] = point.brand_name or point.brand
+        self._rows.setdefault(point.brand, []).append(
+            (
+                point.bucket_ms,
+                point.mentions,
+                point.negative,
+                point.expected,
+                point.low,
+                point.high,
+                point.statistic,
+                point.threshold,
+            )
+        )
+
+    def tracks(self) -> list[Track]:
+        """One a brand, in the order of their ids."""
+        tracks = []
+        for brand in sorted(self._rows):
+            table = np.array(sorted(self._rows[brand]))
+            columns = table[:, 1:].T
+            tracks.append(
+                Track(
+                    brand=brand,
+                    name=self._names[brand],
+                    times_ms=table[:, 0].astype(np.int64),
+                    seen=columns[0],
+                    negative=columns[1],
+                    expected=columns[2],
+                    low=columns[3],
+                    high=columns[4],
+                    score=columns[5],
+                    threshold=columns[6],
+                    unit="mentions a minute",
+                )
+            )
+        return tracks
+
+    def span_ms(self) -> int:
+        """Event time from the first minute to the last."""
+        times = [row[0] for rows in self._rows.values() for row in (rows[0], rows[-1])]
+        return int(max(times) - min(times)) + BUCKET_MS if times else 0
+
+
+def alarms_of(result: BacktestResult) -> list[Alarm]:
+    """Alerts that fired and page, as alarms."""
+    return [
+        Alarm(
+            at_ms=_ms(alert.fired_at),
+            brand=alert.brand,
+            what=f"{alert.kind.value}, {alert.severity.value}",
+            until_ms=None if alert.resolved_at is None else _ms(alert.resolved_at),
+        )
+        for alert in result.fired
+        if alert.kind in PAGING and alert.fired_at is not None
+    ]
+
+
+def describe_judgement(judgement: Judgement) -> list[str]:
+    """The judgement, line by line, for a terminal."""
+    lines = []
+    for finding in judgement.findings:
+        incident = finding.incident
+        who = " ".join(part for part in (incident.brand, incident.name) if part) or "incident"
+        told = "missed"
+        if finding.alarm is not None:
+            told = f"found after {finding.delay_min:.0f} min, {_time(finding.alarm.at_ms)}"
+        lines.append(f"{who}, {_time(incident.begin_ms)}: {told}")
+    alarms, false = len(judgement.alarms), len(judgement.false_alarms)
+    weekly, delay = judgement.false_alarms_per_week, judgement.median_delay_min
+    lines.append(
+        f"found {judgement.found} of {len(judgement.findings)} incidents (recall "
+        f"{_share(judgement.recall)}), {alarms - false} of {alarms} alarms lie in one (precision "
+        f"{_share(judgement.precision)}), median delay "
+        f"{'–' if delay is None else f'{delay:.0f} min'}, "
+        f"{'–' if weekly is None else f'{weekly:.2f}'} false alarms a week"
+    )
+    return lines
+
+
+def summarise_judgement(judgement: Judgement) -> dict[str, object]:
+    """The judgement for JSON."""
+    return {
+        "precision": judgement.precision,
+        "recall": judgement.recall,
+        "median_delay_min": judgement.median_delay_min,
+        "false_alarms": len(judgement.false_alarms),
+        "false_alarms_per_week": judgement.false_alarms_per_week,
+        "false_alarms_per_brand_in_4_weeks": judgement.false_alarms_per_brand_in_4_weeks,
+        "alarms": [
+            {"brand": a.brand, "at": from_ms(a.at_ms).isoformat(), "what": a.what}
+            for a in judgement.alarms
+        ],
+        "incidents": [
+            {
+                "brand": f.incident.brand,
+                "name": f.incident.name,
+                "begin": from_ms(f.incident.begin_ms).isoformat(),
+                "end": from_ms(f.incident.end_ms).isoformat(),
+                "found": f.alarm is not None,
+                "delay_min": f.delay_min,
+            }
+            for f in judgement.findings
+        ],
+    }
 
 
 def run_backtest(
@@ -112,6 +235,14 @@ def describe(result: BacktestResult) -> list[str]:
     if pending:
         lines.append(f"{pending} more came near and did not fire")
     return lines
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
 
 
 def _time(time_ms: int) -> str:

@@ -10,29 +10,58 @@ from pathlib import Path
 
 import numpy as np
 
-from models.detection.series import score_series
+from models.detection.series import THRESHOLD, explain_series
 from models.errors import UserError
+from pipeline.incidents.judging import Alarm
+from pipeline.incidents.tracks import Track
 
 COLUMNS = ("timestamp", "value")
 
 
-def score_file(source: Path, target: Path | None) -> None:
+def score_file(source: Path, target: Path | None, *, quiet: bool = False) -> Track:
     """Reads counts, writes them with their scores.
 
     Args:
         source: CSV with the columns timestamp (ISO 8601, UTC where no zone is given) and value.
         target: where to write; None for standard output.
+        quiet: without a target nothing is written.
+
+    Returns:
+        What was seen and expected, and the scores.
 
     Raises:
         UserError: the file cannot be read or written, or a row is broken (file and line are named).
     """
     rows, times_ms, values = _read(source)
     try:
-        scores = score_series(
-            np.array(times_ms, dtype=np.int64), np.array(values, dtype=np.float64)
-        )
+        times, seen = np.array(times_ms, dtype=np.int64), np.array(values, dtype=np.float64)
+        scored = explain_series(times, seen)
     except ValueError as error:
         raise UserError(f"{source}: {error}") from error
+    if target is not None or not quiet:
+        _write(target, rows, scored.scores.tolist())
+    return Track(
+        brand="",
+        name=source.name,
+        times_ms=times,
+        seen=seen,
+        negative=None,
+        expected=scored.expected,
+        low=np.zeros(len(times)),
+        high=np.where(np.isfinite(scored.high), scored.high, scored.expected),
+        score=scored.scores,
+        threshold=np.full(len(times), THRESHOLD),
+        unit="value",
+    )
+
+
+def alarms_of(track: Track) -> list[Alarm]:
+    """Rows of a series that are strange enough; an incident of a day is told once."""
+    strange = np.flatnonzero(track.score >= track.threshold)
+    return [Alarm(int(track.times_ms[i]), "", f"score {track.score[i]:.2f}") for i in strange]
+
+
+def _write(target: Path | None, rows: list[tuple[str, str]], scores: list[float]) -> None:
     with ExitStack() as stack:
         try:
             out = (

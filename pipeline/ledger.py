@@ -72,6 +72,7 @@ class BrandView:
         open_alerts: pending and firing ones, most urgent first.
         history: closed buckets, oldest first.
         latest: the newest of them, in full.
+        changes: grows with each change of the history.
     """
 
     brand: str
@@ -81,6 +82,7 @@ class BrandView:
     open_alerts: tuple[CrisisAlert, ...]
     history: tuple[PastMinute, ...]
     latest: SeriesPoint | None
+    changes: int = field(default=0, compare=False)
 
     @property
     def urgency(self) -> tuple[float, ...]:
@@ -100,6 +102,7 @@ class _History:
 
     minutes: list[PastMinute] = field(default_factory=list)
     latest: SeriesPoint | None = None
+    changes: int = 0
 
     def put(self, point: SeriesPoint, most: int) -> bool:
         """Inserts or replaces; tells whether anything changed."""
@@ -118,6 +121,7 @@ class _History:
             del minutes[:-most]
         if is_newest:
             self.latest = point
+        self.changes += changed
         return changed
 
 
@@ -282,6 +286,7 @@ class Ledger:
             open_alerts=open_alerts,
             history=tuple(history.minutes) if history else (),
             latest=latest,
+            changes=history.changes if history else 0,
         )
 
     def brands(self) -> list[BrandView]:

@@ -62,6 +62,7 @@ PlatformCollector(registry=REGISTRY)
 BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DELAY_BUCKETS_S = (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800)
 """120 is among them: the objective is "posts decided within 120 s"."""
+RECOVERY_BUCKETS_S = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900)
 
 
 class ScoreMetrics:
@@ -170,7 +171,7 @@ class ScoreMetrics:
 
 
 class WatchMetrics:
-    """Of the watch stage. Faust's own metrics stand beside them under their own prefix.
+    """Of the watch stage.
 
     Args:
         registry: where they are registered.
@@ -205,6 +206,17 @@ class WatchMetrics:
         self.rebalances = Counter(
             "czujka_watch_rebalances_total", "Assignments of partitions.", registry=registry
         )
+        # Seconds from an assignment of partitions to the end of recovery; nothing is decided then.
+        # Growing from time to time: the changelog is compacted too seldom, or holds more brands.
+        self.recovery = Histogram(
+            "czujka_watch_recovery_seconds",
+            "From an assignment to the end of recovery.",
+            buckets=RECOVERY_BUCKETS_S,
+            registry=registry,
+        )
+        # 1 while this worker decides, 0 from an assignment to the end of recovery. 0 for minutes:
+        # see the log of Kafka's and of this worker; other workers keep theirs.
+        self.ready = Gauge("czujka_watch_ready", "Whether state is recovered.", registry=registry)
         # Brands in frames that the watchlist of watch does not know. Above 0: score and watch run
         # with different watchlists; roll out the same one to both.
         self.unknown_brands = Gauge(
@@ -355,12 +367,14 @@ class ExporterMetrics:
             ["brand"],
             registry=registry,
         )
+        # Mentions below this for long: a connector is blind to some of them; compare coverage.
         self.expected_low = Gauge(
             "czujka_brand_expected_low_mentions",
             "Lower end of the 95 % interval.",
             ["brand"],
             registry=registry,
         )
+        # Mentions above this now and then are chance (one minute in forty); the test decides.
         self.expected_high = Gauge(
             "czujka_brand_expected_high_mentions",
             "Upper end of the 95 % interval.",
@@ -375,6 +389,7 @@ class ExporterMetrics:
         self.statistic = Gauge(
             "czujka_brand_statistic", "Statistic of the crisis test.", ["brand"], registry=registry
         )
+        # Set by the brand's budget of false alarms; fires too often: give it a smaller one.
         self.threshold = Gauge(
             "czujka_brand_threshold", "It fires at or above this.", ["brand"], registry=registry
         )
@@ -468,7 +483,7 @@ def serve_metrics(
     registry: CollectorRegistry = REGISTRY,
     healthy: Probe = lambda: True,
     ready: Probe = lambda: True,
-    option: str = "--metrics-port",
+    option: str = "CZUJKA_METRICS_PORT",
 ) -> MetricsServer:
     """Starts to serve the metrics of a registry; `MetricsServer.port` is the port it has.
 
@@ -478,7 +493,7 @@ def serve_metrics(
         registry: what ``/metrics`` shows.
         healthy: ``/healthz`` answers 200 while this holds, else 503. Called on another thread.
         ready: the same for ``/readyz``.
-        option: the command-line option that sets the port, for the message.
+        option: what sets the port, for the message.
 
     Raises:
         ListenError: the port cannot be had.

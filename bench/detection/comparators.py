@@ -11,9 +11,12 @@ import copy
 import numpy as np
 import numpy.typing as npt
 
+from bench.detection import rivers
+
 Floats = npt.NDArray[np.float64]
 
-NAMES = ("z15", "z60", "ears-c2", "page-cusum", "gaussian-15", "volume-z15")
+OWN = ("z15", "z60", "ears-c2", "page-cusum", "gaussian-15", "volume-z15")
+NAMES = (*OWN, *rivers.NAMES)
 
 
 class Comparators:
@@ -30,6 +33,7 @@ class Comparators:
         self.hours = np.zeros((10, n))
         self.cusum = np.zeros(n)
         self.life = np.zeros((3, n))
+        self.river = rivers.RiverRows(n)
 
     def fork(self) -> Comparators:
         """An independent copy."""
@@ -42,7 +46,7 @@ class Comparators:
         self.sum15 += x - self.window[(t - 15) % 60]
         self.sum60 += x - self.window[t % 60]
         self.window[t % 60] = x
-        out = np.zeros((len(NAMES), self.n))
+        out = np.zeros((len(OWN), self.n))
         keep = 0.5 ** (1 / (3 * 1440)) if t > 3 * 1440 else t / (t + 1.0)
         for k, total in enumerate((self.sum15, self.sum60)):
             sd = np.sqrt(np.maximum(self.square[k] - self.mean[k] ** 2, 0) + 0.3)
@@ -68,4 +72,4 @@ class Comparators:
         self.life[1] += delta / self.life[0]
         self.life[2] += delta * (self.sum15[:, 0] - self.life[1])
         self.t += 1
-        return out
+        return np.concatenate([out, self.river.step(posts, negative)])

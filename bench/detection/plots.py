@@ -22,16 +22,20 @@ def plot_delays(outcomes: dict[tuple[str, float], Outcome], out: Path) -> None:
         len(tiers), len(RATES), figsize=(4 * len(RATES), 2.6 * len(tiers)), squeeze=False
     )
     for (tier, rate), o in outcomes.items():
-        axis = axes[tiers.index(tier)][RATES.index(rate)]
+        column = RATES.index(rate) if rate in RATES else 0
+        axis = axes[tiers.index(tier)][column]
         minutes = np.arange(1, len(o.mixture.found) + 1)
-        axis.plot(minutes, o.mixture.found, color="black", label="bound")
+        if np.isfinite(o.mixture.mean_min):
+            axis.plot(minutes, o.mixture.found, color="black", label="bound")
         for name, delays in o.delays.items():
             share = [(delays <= m).mean() if m < len(minutes) else np.nan for m in minutes]
             width = 2.0 if name == SELF else 0.8
             axis.plot(minutes, share, lw=width, label=name)
-        axis.set_title(f"{tier}, {rate:g} posts/min", fontsize=9)
+        axis.set_title(f"{tier}, {rate:.3g} posts/min", fontsize=9)
         axis.set_xscale("log")
         axis.set_ylim(0, 1.02)
+    for axis in axes.flat:
+        axis.set_axis_on() if axis.lines else axis.set_axis_off()
     axes[0][0].legend(fontsize=6)
     figure.supxlabel("minutes after the onset")
     figure.supylabel("share of crises found")

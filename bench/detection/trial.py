@@ -17,6 +17,8 @@ from models.detection.settings import PERIOD_MIN
 Floats = npt.NDArray[np.float64]
 REFRACTORY_MIN = 360
 SELF = "two-null"
+PAGING = (Kind.SURGE_NEGATIVE, Kind.MOOD)
+"""Kinds that wake somebody; the budget is one promise for them together."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Plan:
         null_days: days without crises in which alarms are counted.
         rounds: times that every brand gets a crisis, spread over the quiet days.
         horizon: minutes after which a crisis counts as missed.
+        seed: of everything that is drawn.
+        bound_samples: crises that a bound is estimated from.
     """
 
     per_cell: int
@@ -37,11 +41,15 @@ class Plan:
     rounds: int
     horizon: int
     seed: int
+    bound_samples: int = 4000
 
 
 @dataclass
 class Outcome:
-    """What happened in one (tier, rate): alarms by kind, delays by detector, bounds."""
+    """What happened in one (tier, rate): alarms by kind, delays by detector, bounds.
+
+    The comparators' thresholds are set to as many false alarms as the detector paged.
+    """
 
     brand_weeks: float
     alarms: dict[str, int]
@@ -109,22 +117,17 @@ def run_trial(
     cells = cells_of(world)
     outcome = {}
     for (tier, rate), mask in cells.items():
-        alike = make_like(world, mask, plan.seed + 77)
-        samples = [
-            sample_ratios(alike, rng, plan.horizon, bool(alike.flags["noisy"].any()))
-            for _ in range(max(1, 4000 // alike.n))
-        ]
-        mixture = bound_from(np.concatenate([s[0] for s in samples], axis=1), PERIOD_MIN)
-        known = bound_from(np.concatenate([s[1] for s in samples], axis=1), PERIOD_MIN)
-        months = mask.sum() * plan.null_days * DAY / PERIOD_MIN
+        mixture, known = find_bounds(world, mask, plan, rng)
+        months = float(mask.sum()) * plan.null_days * DAY / PERIOD_MIN
         own = np.concatenate([d[mask] for d in delays[SELF]])
+        alarms = {kind.value: int(counts.get(kind.value, np.zeros(n))[mask].sum()) for kind in Kind}
+        paged = sum(alarms[kind.value] for kind in PAGING)
         found_by = {SELF: own}
         for k, name in enumerate(NAMES):
-            threshold = threshold_for(peaks[:, k][:, mask], months)
+            threshold = threshold_for(peaks[:, k][:, mask], max(float(paged), 1.0))
             found_by[name] = np.concatenate(
                 [first_at(curve[k][:, mask], threshold, plan.horizon) for curve in curves]
             )
-        alarms = {kind.value: int(counts.get(kind.value, np.zeros(n))[mask].sum()) for kind in Kind}
         size = np.concatenate([s[mask] for s in sizes])
         outcome[tier, rate] = Outcome(
             brand_weeks=float(mask.sum() * plan.null_days / 7),
@@ -138,6 +141,23 @@ def run_trial(
             onset_error_min=np.concatenate([e[mask] for e in errors]),
         )
     return outcome
+
+
+def find_bounds(
+    world: World, mask: npt.NDArray[np.bool_], plan: Plan, rng: np.random.Generator
+) -> tuple[Bound, Bound]:
+    """The bounds of brands like these; without a model of them there is none, and it is NaN."""
+    if world.is_real:
+        nothing = Bound(float("nan"), float("nan"), np.zeros(plan.horizon))
+        return nothing, nothing
+    alike = make_like(world, mask, plan.seed + 77)
+    noisy = bool(alike.flags["noisy"].any())
+    samples = [
+        sample_ratios(alike, rng, plan.horizon, noisy)
+        for _ in range(max(1, plan.bound_samples // alike.n))
+    ]
+    mixture, known = (np.concatenate([s[k] for s in samples], axis=1) for k in (0, 1))
+    return bound_from(mixture, PERIOD_MIN), bound_from(known, PERIOD_MIN)
 
 
 def make_like(world: World, mask: npt.NDArray[np.bool_], seed: int) -> World:
@@ -169,11 +189,11 @@ def run_crises(
     twin = make_bank([RowSettings()] * n, settings)
     twin.load(bank.save())
     rivals = others.fork()
-    crisis = draw_crises(fork, rng)
+    crisis = draw_crises(fork, rng, which)
     start = fork.at
     delay = np.full(n, float(plan.horizon))
     error = np.full(n, np.nan)
-    curve = np.full((len(NAMES), plan.horizon, n), -np.inf, dtype=np.float32)
+    curve = np.full((len(NAMES), plan.horizon, n), -np.inf)
     columns = np.arange(n)
     hours = plan.horizon // HOUR + 1
     for _ in range(hours):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -136,6 +135,9 @@ def growth_at(minutes: Floats, shape: Ints) -> Floats:
 
 class World:
     """Brands side by side; `hour` goes on by an hour, `fork` gives an independent copy."""
+
+    is_real = False
+    """Whether volumes are real, so that no bound is known and brands are told together."""
 
     def __init__(self, rates: Floats, tiers: list[Tier], seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -314,14 +316,19 @@ def add_crisis(
     return total, (mean * angry + extra * crisis.q) / total
 
 
-def draw_crises(world: World, rng: np.random.Generator) -> Crisis:
-    """A crisis for each brand, beginning within the coming hour."""
+def draw_crises(world: World, rng: np.random.Generator, which: int) -> Crisis:
+    """A crisis for each brand, beginning within the coming hour.
+
+    Sizes, shares and shapes are dealt in turn, so that neighbouring brands and rounds meet all
+    combinations alike: what is compared is detectors, not the luck of the draw.
+    """
     n = world.n
+    deal = (16 * which + np.arange(n)) % 27
     return Crisis(
         begin=world.at + rng.integers(0, 60, n),
-        size=rng.choice(SIZES, n),
-        q=rng.choice(QS, n),
-        shape=rng.integers(0, len(SHAPES), n),
+        size=np.array(SIZES)[deal % 3],
+        q=np.array(QS)[deal // 3 % 3],
+        shape=deal // 9,
     )
 
 
@@ -333,15 +340,13 @@ def make_world(per_cell: int, seed: int, tiers: tuple[Tier, ...] = TIERS) -> Wor
 
 
 def cells_of(world: World) -> dict[tuple[str, float], npt.NDArray[np.bool_]]:
-    """Which brands belong to each (tier, rate)."""
+    """Which brands belong to each (tier, rate); real ones together, at their median rate."""
+    if world.is_real:
+        rate = float(np.median(world.rates))
+        return {(world.tiers[0].name, rate): np.ones(world.n, dtype=np.bool_)}
     names = np.array([t.name for t in world.tiers])
     return {
         (tier, float(rate)): (names == tier) & (world.rates == rate)
         for tier in dict.fromkeys(names.tolist())
         for rate in sorted(set(world.rates.tolist()))
     }
-
-
-def describe_tiers() -> list[dict[str, Any]]:
-    """The tiers as plain data, for the report."""
-    return [vars(t) for t in TIERS]

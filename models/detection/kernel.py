@@ -58,7 +58,9 @@ PROFILE_SD = 0.5
 LEVEL_MARGIN = 0.5
 """Standard deviations of the level by which the null's volume is shifted up."""
 MOOD_MARGIN = 1.0
-"""Standard deviations of the hourly mood by which the null's share is shifted up."""
+MOOD_MARGIN_SLOPE = 0.35
+"""Standard deviations of the hourly mood by which the null's share is shifted up, and more for each
+tenfold above one post a minute: where posts are many, drift is all that is left to be mistaken."""
 NEW_MOOD = 2.0
 """Standard deviations of the long-run mood by which the null is shifted up while it is learnt."""
 NEW_LEVEL = 2.0
@@ -189,6 +191,12 @@ def share_of(row: Floats, prior: float) -> float:
 def level_of(row: Floats) -> float:
     """Long-run posts per minute."""
     return float(max((row[c.LEVEL_N] + 0.1) / (row[c.LEVEL_T] + 60.0), 1e-4))
+
+
+@compile_loop
+def tenfold_of(row: Floats) -> float:
+    """Powers of ten of the long-run posts per minute, between -1 and 1."""
+    return float(min(max(math.log10(level_of(row)), -1.0), 1.0))
 
 
 @compile_loop
@@ -433,7 +441,8 @@ def step_rows(
             trust = BETTER_MOOD if g < BUSY else 0.0
             null_x = max(local_x, local_x + (1.0 - trust) * (long_x - local_x))
             unknown = NEW_MOOD * NEW_MOOD / (row[c.SHARE_W] + LOGIT_PRIOR)
-            null_x += math.sqrt(MOOD_MARGIN * MOOD_MARGIN * swing_of(row) + unknown)
+            margin = MOOD_MARGIN + MOOD_MARGIN_SLOPE * max(tenfold_of(row), 0.0)
+            null_x += math.sqrt(margin * margin * swing_of(row) + unknown)
             p_u = 1.0 / (1.0 + math.exp(-null_x))
             floor = 1.0 if row[c.AGE] < 2.0 * NEW_MIN else SLUMP_FLOOR
             mu_u = season * max(g, floor) * scale * common
@@ -578,7 +587,7 @@ def step_rows(
 
         benign = math.log(mean_of(row, c.BENIGN, c.N_ALT) + LEAST)
         crisis = math.log(mean_of(row, c.CRISIS, c.N_ALT) + LEAST)
-        tenfold = min(max(math.log10(level_of(row)), -1.0), 1.0)
+        tenfold = tenfold_of(row)
         usual_credit = USUAL_CREDIT + USUAL_CREDIT_SLOPE * max(tenfold, 0.0)
         credit = BENIGN_CREDIT - math.log(1.0 + row[c.BUZZ_MIN] / BUZZ_SPENT_MIN)
         credit -= CLUMP_PENALTY * math.log(clumping_of(row)) * max(-tenfold, 0.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -32,18 +33,44 @@ DEEPEST = 12.0
 """Powers of ten of rarity that give a score of 1."""
 
 
+THRESHOLD = 0.24
+"""Scores from here on are worth an alarm; measured on held-out files, `docs/decisions/023`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSeries:
+    """A series with what was usual, each of shape (n,).
+
+    Attributes:
+        scores: strangeness in [0, 1].
+        expected: the level that a value's jump is measured from.
+        high: the least value whose jump alone would score `THRESHOLD`; infinite while learning.
+    """
+
+    scores: npt.NDArray[np.float64]
+    expected: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
 def score_series(
     timestamps_ms: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Strangeness of each value given those before it.
+    """Strangeness of each value given those before it; see `explain_series`."""
+    return explain_series(timestamps_ms, values).scores
+
+
+def explain_series(
+    timestamps_ms: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+) -> ScoredSeries:
+    """Strangeness of each value given those before it, and what was usual.
 
     Args:
         timestamps_ms: non-decreasing event times in milliseconds, shape (n,).
         values: volumes, shape (n,); values that are not finite are gaps and score 0.
 
     Returns:
-        Scores in [0, 1], shape (n,): −log10 of the tail probability over 12, one scale for all
-        series. Causal: a score depends on earlier rows alone.
+        Scores in [0, 1]: −log10 of the tail probability over 12, one scale for all series.
+        Causal: a row depends on earlier rows alone.
 
     Raises:
         ValueError: shapes differ, or time runs backwards.
@@ -58,38 +85,63 @@ def score_series(
     if len(backwards):
         row = int(backwards[0]) + 1
         raise ValueError(f"row {row}: time runs backwards; sort the series by time")
-    rarity = _measure_rarity(series)
-    return np.minimum(_keep_strangest(times, rarity), DEEPEST) / DEEPEST
+    rarity, expected, high = _measure_rarity(series)
+    scores = np.minimum(_keep_strangest(times, rarity), DEEPEST) / DEEPEST
+    return ScoredSeries(scores, expected, high)
 
 
-def _measure_rarity(series: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """−log10 of the probability of a jump at least as large, shape (n,)."""
-    rarity = np.zeros(len(series))
+def _measure_rarity(
+    series: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """−log10 of the probability of a jump at least as large; level; value worth an alarm."""
+    rarity, expected = np.zeros(len(series)), np.zeros(len(series))
+    high = np.full(len(series), np.inf)
     keep = 0.5 ** (1.0 / MEMORY_ROWS)
     total, weight = 0.0, 0.0
     past: list[float] = []
     for i, value in enumerate(series.tolist()):
         if not math.isfinite(value):
+            expected[i] = (total + 1.0) / (weight + 1.0) if past else 0.0
             continue
         level = max((total + 1.0) / (weight + 1.0), 0.0) if past else value
         jump = (value - level) / math.sqrt(max(level, 0.0) + 1.0)
-        if len(past) >= LEARN_ROWS and jump > LEAST_JUMP:
-            rarity[i] = -math.log10(max(_tail_probability(past, jump), 10.0**-DEEPEST))
+        expected[i] = level
+        if len(past) >= LEARN_ROWS:
+            tail = _tail_of(past)
+            if jump > LEAST_JUMP:
+                rarity[i] = -math.log10(max(tail.probability(jump), 10.0**-DEEPEST))
+            high[i] = level + tail.jump_at(10.0 ** (-DEEPEST * THRESHOLD)) * math.sqrt(level + 1.0)
         bisect.insort(past, jump)
         total, weight = keep * total + value, keep * weight + 1.0
-    return rarity
+    return rarity, expected, high
 
 
-def _tail_probability(past: list[float], jump: float) -> float:
-    """Probability of a jump beyond `jump`, from the largest of the sorted past ones."""
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """A power law beyond `edge`, which a jump passes with probability `share`."""
+
+    share: float
+    edge: float
+    exponent: float
+
+    def probability(self, jump: float) -> float:
+        """Probability of a jump beyond `jump`."""
+        if jump <= self.edge:
+            return 1.0
+        return float(self.share * (jump / self.edge) ** -self.exponent)
+
+    def jump_at(self, probability: float) -> float:
+        """The jump that is passed with a probability below `share`."""
+        return float(self.edge * (self.share / probability) ** (1.0 / self.exponent))
+
+
+def _tail_of(past: list[float]) -> _Tail:
+    """The tail of the sorted past jumps."""
     n = len(past)
     k = min(TAIL_MOST, max(TAIL_LEAST, n // TAIL_SHARE))
     edge = max(past[n - k - 1], LEAST_JUMP)
-    if jump <= edge:
-        return 1.0
     index = sum(math.log(max(x, edge) / edge) for x in past[n - k :]) / k
-    exponent = 1.0 / max(index, 0.05)
-    return float(k / n * (jump / edge) ** -exponent)
+    return _Tail(k / n, edge, 1.0 / max(index, 0.05))
 
 
 def _keep_strangest(

@@ -35,9 +35,13 @@ from connectors.topic_cursors import CursorTopic, TopicCursors
 from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.post import Post, encode
 from pipeline.client import connection_arguments
+from pipeline.metrics import serve_metrics
+from pipeline.role import Pulse
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
 
+STALLED_AFTER_S = 60.0
+"""Without a turn of the event loop for so long, ``/healthz`` says that the process is stuck."""
 CHECK_S = 20.0
 """``--check`` waits so long for a post."""
 
@@ -260,18 +264,15 @@ def publish(
     topics = ["posts", "dead-letters", *(["cursors"] if settings.cursors == "topic" else [])]
     refuse_unfit_topics(settings, topics)
     metrics = metrics or ConnectorMetrics()
+    pulse = Pulse(STALLED_AFTER_S)
     if settings.metrics_port:
-        try:
-            metrics.serve(settings.metrics_port, settings.host)
-        except OSError as error:
-            raise UserError(
-                f"metrics cannot listen on {settings.host}:{settings.metrics_port} "
-                f"({error.strerror}): set another CZUJKA_METRICS_PORT"
-            ) from error
+        serve_metrics(
+            settings.host, settings.metrics_port, registry=metrics.registry, healthy=pulse.beats
+        )
     began_s = time.monotonic()
     try:
         with Publisher(target(settings)) as publisher:
-            totals = asyncio.run(_run(Runner(source, publisher, cursors, metrics)))
+            totals = asyncio.run(_run(Runner(source, publisher, cursors, metrics), pulse))
     except UserError:
         raise
     except ConnectorError as error:
@@ -292,12 +293,16 @@ def target(settings: Settings) -> Target:
     )
 
 
-async def _run(runner: Runner) -> Totals:
+async def _run(runner: Runner, pulse: Pulse) -> Totals:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    return await runner.run(stop)
+    beats = asyncio.create_task(pulse.run())
+    try:
+        return await runner.run(stop)
+    finally:
+        beats.cancel()
 
 
 def _report(name: str, totals: Totals, seconds: float) -> int:

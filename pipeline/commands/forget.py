@@ -26,7 +26,7 @@ delete, so it reaches alerts that run; alerts that are over get a new revision w
 Figures stay: they hold no text. The raw topics forget by their retention: posts after 7 days,
 tallies after 2, dead letters after 14."""
 
-_PSEUDONYM = re.compile(r"u_[0-9a-f]{16}")
+_PSEUDONYM = re.compile(r"(?:u_)?[0-9a-f]{16}")  # the simulator's have no prefix
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,8 +112,8 @@ def pseudonyms(author: str, platform: str | None) -> list[str]:
         return [author]
     if platform is None:
         raise UserError(
-            f"--author {author} is no pseudonym (u_ and 16 digits): add --platform, to say where "
-            "the author has that name"
+            f"--author {author} is no pseudonym (u_ and 16 hexadecimal digits): add --platform, to "
+            "say where the author has that name"
         )
     privacy = Privacy.from_environment()
     names = [author, author.removeprefix("@")]

@@ -167,6 +167,7 @@ class _Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._templates = make_environment(FOLDER / "templates")
+        self._brand_rows = views.BrandRows()
         self._overviews: dict[str, tuple[tuple[int, bool, bool], str]] = {}
 
     async def overview(self, request: Request) -> Response:
@@ -192,7 +193,7 @@ class _Pages:
             pending=pending[:PENDING_SHOWN],
             pending_left_out=len(pending) - PENDING_SHOWN,
             resolved=ended[:RESOLVED_SHOWN],
-            rows=[views.brand_row(view) for view in ledger.brands()],
+            rows=[self._brand_rows.row(view) for view in ledger.brands()],
         )
 
     async def alerts(self, request: Request) -> Response:

@@ -19,6 +19,8 @@ from pipeline.ledger import PastMinute
 
 WIDTH = 600
 HEIGHT = 100
+SMALL_COLUMNS = 60
+"""A drawing of no more columns is small: whole units are finer than its pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,21 @@ def condense(points: Sequence[PastMinute], most: int) -> list[Column]:
         return []
     span = (points[-1].bucket_ms - points[0].bucket_ms) // BUCKET_MS + 1
     step_ms = max(1, ceil(span / max(1, most - 1))) * BUCKET_MS if span > most else BUCKET_MS
-    groups: dict[int, list[PastMinute]] = {}
+    groups: dict[int, list[float]] = {}
     for point in points:
-        groups.setdefault(point.bucket_ms // step_ms * step_ms, []).append(point)
+        start_ms = point.bucket_ms // step_ms * step_ms
+        sums = groups.get(start_ms)
+        if sums is None:
+            groups[start_ms] = [1, point.mentions, point.expected, point.low, point.high]
+        else:
+            sums[0] += 1
+            sums[1] += point.mentions
+            sums[2] += point.expected
+            sums[3] += point.low
+            sums[4] += point.high
     return [
-        Column(
-            start_ms=start_ms,
-            mentions=_mean([point.mentions for point in group]),
-            expected=_mean([point.expected for point in group]),
-            low=_mean([point.low for point in group]),
-            high=_mean([point.high for point in group]),
-        )
-        for start_ms, group in groups.items()
+        Column(start_ms, mentions / n, expected / n, low / n, high / n)
+        for start_ms, (n, mentions, expected, low, high) in groups.items()
     ]
 
 
@@ -86,8 +91,10 @@ def volume_chart(
     def x(time_ms: float) -> int:
         return round((time_ms - start_ms) / span_ms * WIDTH)
 
+    digits = 1 if most > SMALL_COLUMNS else None
+
     def y(value: float) -> float:
-        return round(HEIGHT - value / top * HEIGHT, 1)
+        return round(HEIGHT - value / top * HEIGHT, digits)
 
     step_ms = min(
         (b.start_ms - a.start_ms for a, b in pairwise(columns)),
@@ -133,10 +140,6 @@ def mood_bar(sentiment: float | None) -> Markup:
         '<rect class="{}" x="{}" width="{}" height="8"/>'
         '<path class="middle" d="M50 0V8"/></svg>'
     ).format(name, start, length)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _path(corners: Sequence[tuple[float, float]]) -> str:

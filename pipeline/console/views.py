@@ -12,7 +12,7 @@ from markupsafe import Markup
 from models.alert import CrisisAlert
 from pipeline.console.charts import Marker, mood_bar, volume_chart
 from pipeline.console.wording import figure
-from pipeline.language import _
+from pipeline.language import _, spoken
 from pipeline.ledger import BrandView, Ledger
 from pipeline.plaintext import printable
 
@@ -82,27 +82,37 @@ def safe_link(url: str | None) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
-def brand_row(view: BrandView) -> BrandRow:
-    """A brand as the overview shows it."""
+class BrandRows:
+    """Rows of the overview; a drawing is made once for each state of a brand's minutes."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[str, str], tuple[int, Markup, Markup]] = {}
+
+    def row(self, view: BrandView) -> BrandRow:
+        """A brand as the overview shows it."""
+        place = (view.brand, spoken())
+        drawn = self._drawn.get(place)
+        if drawn is None or drawn[0] != view.changes:
+            mood = mood_bar(view.latest.rolling_sentiment if view.latest else None)
+            drawn = self._drawn[place] = (view.changes, _spark(view), mood)
+        return BrandRow(view=view, spark=drawn[1], mood=drawn[2])
+
+
+def _spark(view: BrandView) -> Markup:
     points = view.history[-SPARK_BUCKETS:]
     latest = view.latest
-    label = ""
-    if latest is not None:
-        peak = max(point.mentions for point in points)
-        label = _(
-            "%(name)s: mentions in the newest minute: %(mentions)s, expected: %(expected)s, "
-            "peak of the last %(minutes)s minutes: %(peak)s",
-            name=printable(view.name),
-            mentions=latest.mentions,
-            expected=figure(latest.expected),
-            peak=peak,
-            minutes=len(points),
-        )
-    return BrandRow(
-        view=view,
-        spark=volume_chart(points, label, SPARK_COLUMNS),
-        mood=mood_bar(latest.rolling_sentiment if latest else None),
+    if latest is None:
+        return Markup("")
+    label = _(
+        "%(name)s: mentions in the newest minute: %(mentions)s, expected: %(expected)s, "
+        "peak of the last %(minutes)s minutes: %(peak)s",
+        name=printable(view.name),
+        mentions=latest.mentions,
+        expected=figure(latest.expected),
+        peak=max(point.mentions for point in points),
+        minutes=len(points),
     )
+    return volume_chart(points, label, SPARK_COLUMNS)
 
 
 def alert_chart(ledger: Ledger, alert: CrisisAlert) -> AlertChart | None:

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.alert import CrisisAlert
+from models.alert import CrisisAlert, from_ms
 from models.detection.base import Phase
 from models.errors import UserError
 from models.feedback import Answer, Feedback
+from models.series import SeriesPoint
 from pipeline.console import sayings
 from pipeline.console.views import Share, shares
 from pipeline.console.wording import (
@@ -76,6 +77,7 @@ class Account:
         dues: deadlines of the plan.
         answers: what people said.
         platforms, languages: the largest shares.
+        hours: terms that rose, by the hour in which they did, within the window.
         earlier: the brand's alerts before this one, oldest first.
         lessons: questions to answer.
         written: up to when the topics were read, event time.
@@ -91,6 +93,7 @@ class Account:
     answers: tuple[Feedback, ...]
     platforms: tuple[Share, ...]
     languages: tuple[Share, ...]
+    hours: tuple[tuple[datetime, tuple[str, ...]], ...]
     earlier: tuple[CrisisAlert, ...]
     lessons: tuple[str, ...]
 
@@ -109,7 +112,8 @@ def write_account(dossier: Dossier) -> Account:
     if not revisions:
         raise UserError(f"nothing is known of the alert {dossier.alert_id}")
     alert = revisions[-1]
-    minutes = Minutes.of(dossier.minutes())
+    points = dossier.minutes()
+    minutes = Minutes.of(points)
     measures = measure(alert, minutes)
     answers = tuple(dossier.answers)
     earlier = tuple(dossier.earlier_alerts())
@@ -121,14 +125,23 @@ def write_account(dossier: Dossier) -> Account:
         events=tuple(_events(revisions, measures, answers)),
         measures=measures,
         minutes=minutes,
-        window=_window(alert, measures),
+        window=(window := _window(alert, measures)),
         dues=deadlines,
         answers=answers,
         platforms=platforms,
         languages=languages,
+        hours=tuple(_hours(points, window)),
         earlier=earlier,
         lessons=tuple(questions(alert, measures, answers)),
     )
+
+
+def _hours(
+    points: Sequence[SeriesPoint], window: tuple[datetime, datetime]
+) -> Iterator[tuple[datetime, tuple[str, ...]]]:
+    for point in points:
+        if point.terms and window[0] <= from_ms(point.bucket_ms) <= window[1]:
+            yield from_ms(point.bucket_ms), tuple(term.term for term in point.terms)
 
 
 def delay(alert: CrisisAlert) -> timedelta | None:

@@ -81,6 +81,8 @@ def _lines(account: Account) -> Iterator[str]:
         for term in account.alert.terms
     ]
     yield from _section(_("Terms that rose"), [_("Term"), _("In the story"), _("Usually")], terms)
+    hours = [[moment(at), ", ".join(words)] for at, words in account.hours]
+    yield from _section(_("Terms that rose, by hour"), [_("When (UTC)"), _("Term")], hours)
     yield from _exhibits(account)
     yield from _who(account)
     yield from _plan(account)

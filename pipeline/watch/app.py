@@ -93,6 +93,7 @@ class WatchStage:
         self.verdicts = Verdicts()
         self._owned: dict[int, _Owned] = {}
         self._unsent: list[FutureMessage] = []
+        self._assigned_s: float | None = None
         self._table: StateTable = app.Table(
             STATE_TABLE,
             # Not as a schema: with one, what was written raw would be read back as JSON.
@@ -110,6 +111,13 @@ class WatchStage:
             settings.topic("dead-letters"), key_serializer="raw", value_serializer="raw"
         )
 
+    def on_recovered(self) -> None:
+        """Notes that the tables are up to date after an assignment."""
+        self._metrics.ready.set(1)
+        if self._assigned_s is not None:
+            self._metrics.recovery.observe(time.monotonic() - self._assigned_s)
+            self._assigned_s = None
+
     def on_assigned(self, assigned: set[TP]) -> None:
         """Forgets partitions that went elsewhere; the others are compared with the table."""
         topic = self._settings.topic("tallies")
@@ -120,6 +128,8 @@ class WatchStage:
         for owned in self._owned.values():
             owned.checked = False
         self._metrics.rebalances.inc()
+        self._metrics.ready.set(0)
+        self._assigned_s = time.monotonic()
         log.info(
             "assigned partitions of tallies: %s", sorted(here), extra={"partitions": sorted(here)}
         )
@@ -320,6 +330,10 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
     @app.on_partitions_assigned.connect
     async def assigned(_: faust.App, assigned: set[TP], **kwargs: Any) -> None:
         stage.on_assigned(assigned)
+
+    @app.on_rebalance_complete.connect
+    async def recovered(_: faust.App, **kwargs: Any) -> None:
+        stage.on_recovered()
 
     @app.task
     async def listen() -> None:

@@ -12,6 +12,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
+from connectors.catalog import CATALOG
+from connectors.privacy import KEY_VARIABLE
 from models.watchlist import load_watchlist
 from pipeline.cli import _parser
 from pipeline.settings import Settings, variable
@@ -66,6 +68,17 @@ def resolved(overlay: str) -> Settings:
     if overlay in STRIMZI_OVERLAYS:
         given |= {"sasl_username": "czujka-score", "sasl_password": "from-the-secret"}
     return Settings(**given)  # type: ignore[arg-type]
+
+
+def connector_variables() -> set[str]:
+    """What the platforms' connectors are told by."""
+    names = {KEY_VARIABLE}
+    for entry in CATALOG:
+        if entry.module is not None:
+            settings = entry.load().SETTINGS
+            prefix = settings.model_config.get("env_prefix", "")
+            names |= {f"{prefix}{field}".upper() for field in settings.model_fields}
+    return names
 
 
 def selects(selector: Manifest, labels: Manifest) -> bool:
@@ -243,7 +256,8 @@ def test_every_command_line_is_understood(overlay: str) -> None:
 
 @overlays
 def test_every_variable_is_a_setting_and_its_value_fits(overlay: str) -> None:
-    known = {variable(field) for field in Settings.model_fields} | {"NUMBA_CACHE_DIR"}
+    known = {variable(field) for field in Settings.model_fields} | connector_variables()
+    known |= {"NUMBA_CACHE_DIR"}
     given = set(settings_of(overlay))
     for _, pod in workloads(overlay):
         for container in pod["spec"]["containers"]:

@@ -24,7 +24,7 @@ from tests.support.monitoring_tools import need_monitoring_tools
 from tests.support.roles import command
 
 ROLES = ("score", "watch", "exporter", "console")
-READY_LIMIT_S = 90.0
+READY_LIMIT_S = 150.0
 STORY_LIMIT_S = 240.0
 HOUR_MS = 3_600_000
 

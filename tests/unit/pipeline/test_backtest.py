@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.alert import CrisisAlert
+from models.alert import CrisisAlert, from_ms
 from models.errors import EXIT_CONFIGURATION, EXIT_OK
 from models.series import SeriesPoint
 from pipeline.cli import main
@@ -139,3 +139,20 @@ def test_the_order_of_the_file_does_not_matter(
         assert backtest(file, *MAP, "--alerts", tmp_path / name) == EXIT_OK
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     capsys.readouterr()
+
+
+def test_labelled_incidents_are_judged_and_the_page_is_written(
+    crisis: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin, end = (from_ms(T + hours * HOUR_MS).isoformat() for hours in (10, 11))
+    incidents = tmp_path / "incidents.csv"
+    incidents.write_text(f"brand,begin,end,name\norzel-air,{begin},{end},rage\n")
+    page = tmp_path / "page.html"
+    arguments = [crisis, *MAP, "--incidents", incidents, "--html", page]
+    assert backtest(*arguments, "--json") == EXIT_OK
+    judged = json.loads(capsys.readouterr().out)["judgement"]
+    assert (judged["precision"], judged["recall"]) == (1.0, 1.0)
+    assert 0 < judged["median_delay_min"] < 60
+    assert page.read_text(encoding="utf-8").count("<svg") >= 1
+    assert backtest(*arguments) == EXIT_OK
+    assert "found 1 of 1 incidents" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from models.feedback import Answer
+from models.series import SeriesTerm
 from pipeline.language import speaking
 from pipeline.plaintext import printable
 from pipeline.report.account import Account, write_account
 from pipeline.report.html import STYLE_HASH, write_html
 from pipeline.report.markdown import escaped, write_markdown
-from tests.unit.pipeline.report.samples import answer, at, dossier
+from tests.unit.pipeline.report.samples import answer, at, dossier, minute
 
 EVIL = (
     '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp </style>'
@@ -146,3 +148,15 @@ def test_the_report_speaks_polish_throughout() -> None:
         assert said in text or said == "dzień wcześniej"
     ours = text.replace("Call operations", "").replace("reason", "")
     assert not re.search(r"\b(the|and|of|is|are|was|usually|before)\b", ours)
+
+
+@pytest.mark.parametrize("write", [write_html, write_markdown])
+def test_terms_are_told_over_time_within_the_window(write: Callable[[Account], str]) -> None:
+    gathered = dossier()
+    for when, word in ((90, "odwołany"), (-1300, "wczoraj")):
+        point = minute(when).model_copy(update={"terms": (SeriesTerm(term=word, share=0.4),)})
+        gathered.take_point(point)
+    text = write(write_account(gathered))
+    assert "by hour" in text
+    assert "odwołany" in text
+    assert "wczoraj" not in text
