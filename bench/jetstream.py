@@ -81,7 +81,7 @@ async def listen(url: str) -> tuple[float, float]:
 
 async def serve(share: float) -> None:
     """Sends the same frames again and again to whoever connects."""
-    frames = b"".join(_framed(_event(n, share)) for n in range(1, FRAMES + 1))
+    frames = b"".join(framed(event_frame(n, share)) for n in range(1, FRAMES + 1))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -107,7 +107,7 @@ async def serve(share: float) -> None:
     await server.serve_forever()
 
 
-def _event(number: int, share: float) -> bytes:
+def event_frame(number: int, share: float) -> bytes:
     """A post or a like, as Jetstream writes them."""
     is_post = number % round(1 / share) == 0
     at = START + timedelta(milliseconds=number)
@@ -132,7 +132,7 @@ def _event(number: int, share: float) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _framed(payload: bytes) -> bytes:
+def framed(payload: bytes) -> bytes:
     """A text frame of a server (RFC 6455, 5.2)."""
     size = len(payload)
     return (bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")) + payload

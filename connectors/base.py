@@ -100,6 +100,19 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Budgeted(Protocol):
+    """A source that can say what it will use of a limited allowance."""
+
+    def budget(self) -> str:
+        """What it plans to use, and of how much, in one line.
+
+        Raises:
+            ConfigurationError: there is nothing to ask for.
+        """
+        ...
+
+
+@runtime_checkable
 class Acknowledging(Protocol):
     """A source that must know what is kept, because it answers for it to somebody else."""
 

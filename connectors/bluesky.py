@@ -465,6 +465,10 @@ def _unpacked(frame: bytes, unpack: zstandard.ZstdDecompressor | None) -> bytes:
     if unpack is None:
         return frame
     try:
+        said = zstandard.get_frame_parameters(frame).content_size
+        if said != zstandard.CONTENTSIZE_UNKNOWN and said > _MAX_FRAME_BYTES:
+            # decompress() would believe the frame and take that much memory
+            raise MalformedError(f"a frame that would be unpacked to {said} bytes")
         return unpack.decompress(frame, max_output_size=_MAX_FRAME_BYTES)
     except zstandard.ZstdError as error:
         raise MalformedError(f"a frame that cannot be unpacked: {error}") from error

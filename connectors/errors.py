@@ -6,7 +6,7 @@
 | `RetryError` | waits (longer each time), opens the source again at the last cursor |
 | `RateLimitedError` | waits until the time that the platform names, then the same |
 | `ConfigurationError` | stops with exit code 2: a person must mend a setting |
-| `SpendCapError` | the same: a person must allow more money, or wait for the next month |
+| `SpendCapError` | asks for nothing more until there is money again, and says so to on-call |
 | `FatalError` | stops with exit code 1: going on would lose or corrupt something |
 """
 
@@ -87,7 +87,15 @@ class ConfigurationError(ConnectorError, UserError):
 
 
 class SpendCapError(ConfigurationError):
-    """The next request might cost more than a person has allowed."""
+    """The next request might cost more than a person has allowed.
+
+    Attributes:
+        until_ms: when there is money again, milliseconds since the Unix epoch.
+    """
+
+    def __init__(self, message: str, until_ms: int) -> None:
+        super().__init__(message)
+        self.until_ms = until_ms
 
 
 class FatalError(ConnectorError, UserError):

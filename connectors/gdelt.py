@@ -110,6 +110,11 @@ class GdeltSource(PollingSource):
             raise nothing_to_ask("GDELT", "CZUJKA_WATCHLIST", "name a brand in the watchlist")
         return found
 
+    def budget(self) -> str:
+        """How long a round of questions takes."""
+        every_s, pause_s = self._settings.interval_s, self._settings.pause_s
+        return f"a round each {every_s:.0f} s asks {len(self.targets())} times, {pause_s:g} s apart"
+
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """Articles that a query finds and that were not seen before."""
         now_s = self._context.clock.now_ms() // 1000

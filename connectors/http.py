@@ -28,11 +28,14 @@ from connectors.rates import FIRST_LIMIT_WAIT_S, NO_RATES, Rates, limited, serve
 from connectors.settings import ConnectorSettings, settings_config
 
 log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)
+"""It tells each request with its address, in which tokens may stand."""
 
 MAX_REDIRECTS = 5
 SKEW_LIMIT_S = 120.0
 ENDLESS_LINES = 64
 """A line of so many times the largest size is taken for endless."""
+PROXY_WANTS_CREDENTIALS = 407
 _PIECE_BYTES = 65_536
 
 Params = Mapping[str, str | int]
@@ -320,7 +323,7 @@ class HttpClient:
             with self._explained(request.url):
                 sent = await self._client.send(request, stream=True, auth=auth)
             try:
-                self._look_at_clock(sent)
+                self.look_at_clock(sent.headers)
                 self._quiet_until_ms = self.api.rates.quiet_until_ms(
                     sent.headers, self._clock.now_ms()
                 )
@@ -371,6 +374,11 @@ class HttpClient:
         if self.api.refine is not None and (error := self.api.refine(answer)) is not None:
             return error
         place = f"{self._place(url)} answers {answer.status}"
+        if answer.status == PROXY_WANTS_CREDENTIALS:
+            return ConfigurationError(
+                f"{place}: the proxy wants to know who asks: write CZUJKA_HTTP_PROXY as "
+                "http://user:password@host:port"
+            )
         said = f" ({_shown(answer)})" if answer.body else ""
         now_ms = self._clock.now_ms()
         if action is Action.LIMITED:
@@ -434,9 +442,10 @@ class HttpClient:
     def _explained(self, url: httpx.URL) -> _Explained:
         return _Explained(self._place(str(url)), self.api)
 
-    def _look_at_clock(self, sent: httpx.Response) -> None:
+    def look_at_clock(self, headers: Mapping[str, str]) -> None:
+        """Tells once if our clock and that of a server are far apart."""
         now_ms = self._clock.now_ms()
-        theirs_ms = server_time_ms(sent.headers)
+        theirs_ms = server_time_ms(headers)
         if theirs_ms is None or self._told_of_skew:
             return
         skew_s = (now_ms - theirs_ms) / 1000

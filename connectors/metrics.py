@@ -88,9 +88,18 @@ class ConnectorMetrics:
         )
         self.quota_limit = Gauge(
             "czujka_connector_quota_limit",
-            # At the limit the connector waits or stops. Alert at 80 %.
+            # At the limit the connector waits. Alert at 80 %. Of money, less than the cap by what
+            # may still be on its way.
             "The allowance.",
             ["source", "unit"],
+            registry=self.registry,
+        )
+        self.capped = Gauge(
+            "czujka_connector_capped",
+            # 1: it brings nothing any more, until the next month or until a person raises the cap
+            # and starts it anew. A platform is missing: page somebody.
+            "Whether the spend cap has stopped the connector.",
+            ["source"],
             registry=self.registry,
         )
         self.skipped = Counter(

@@ -36,6 +36,7 @@ PLATFORM = "reddit"
 PAGE_ITEMS = 100
 MAX_PAGES = 10
 """Reddit lists the last thousand."""
+REQUESTS_PER_MINUTE = 100
 SEARCH_CHARS = 512
 SUBREDDITS_AT_ONCE = 50
 LOOKED_UP_AGAIN = 100
@@ -156,6 +157,13 @@ class RedditSource(PollingSource):
                 "name a brand in the watchlist, or subreddits under its `follow`",
             )
         return found
+
+    def budget(self) -> str:
+        """Requests a minute when every listing fits a page, deletes looked up among them."""
+        targets, settings = len(self.targets()), self._settings
+        lookups = 60 * targets / max(settings.lookup_s, settings.interval_s)
+        per_minute = 60 * targets / settings.interval_s + lookups
+        return f"listings: {targets}; {per_minute:.0f} of {REQUESTS_PER_MINUTE} requests a minute"
 
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """What is new in a listing, and which of the latest were emptied."""

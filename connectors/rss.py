@@ -1,6 +1,7 @@
 """RSS and Atom: articles of any site that has a feed, by conditional requests.
 
-A feed shows its last entries, and no more: what falls out of it between two looks is never seen.
+A feed shows its last entries, and no more: what falls out of it between two looks is never seen. It
+is told as a gap when no entry of a feed is known any more.
 Edits and deletes are not told by feeds.
 """
 
@@ -15,7 +16,7 @@ import feedparser
 import msgspec
 from pydantic import Field
 
-from connectors.base import Source
+from connectors.base import Gap, Source
 from connectors.context import Context
 from connectors.errors import MalformedError, RetryError
 from connectors.http import Api, HttpClient
@@ -25,6 +26,9 @@ from connectors.settings import ConnectorSettings, Names, settings_config
 from models.post import Post
 
 PLATFORM = "rss"
+TELLING_ENTRIES = 10
+"""A feed of fewer entries may well be new as a whole."""
+_LOOKED = "looked"
 
 
 class Settings(ConnectorSettings):
@@ -146,7 +150,7 @@ class RssSource(PollingSource):
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """Entries that were not there before."""
         conditions = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
-        headers = {conditions[name]: value for name, value in mark.notes.items()}
+        headers = {conditions[k]: value for k, value in mark.notes.items() if k in conditions}
         answer = await client.fetch("GET", target, headers=headers)
         if answer.status == 304:
             return Harvest((), mark)
@@ -167,8 +171,14 @@ class RssSource(PollingSource):
             if not old and not mark.knows(native_id):
                 fresh.append(record)
             seen.append(native_id)
+        now_ms = self._context.clock.now_ms()
+        gap = None
+        if mark.seen and len(seen) >= TELLING_ENTRIES and not any(map(mark.knows, seen)):
+            reason = f"{target}: every entry is new, so others may have come and gone: ask oftener"
+            gap = Gap(int(mark.notes.get(_LOOKED, now_ms)), now_ms, reason)
         notes = {name: answer.headers[name] for name in conditions if name in answer.headers}
-        return Harvest(fresh, Mark(mark.since_ms, seen=mark.having_seen(seen), notes=notes))
+        notes[_LOOKED] = str(now_ms)
+        return Harvest(fresh, Mark(mark.since_ms, seen=mark.having_seen(seen), notes=notes), gap)
 
     def read(self, record: Any, sight: Sight) -> list[Post]:
         """See `parse`."""

@@ -24,9 +24,10 @@ from connectors.errors import (
     PublishError,
     RateLimitedError,
     RetryError,
+    SpendCapError,
 )
 from connectors.metrics import ConnectorMetrics
-from models.post import EARLIEST_MS, Heartbeat, Post
+from models.post import EARLIEST_MS, Heartbeat, Missed, Post
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,12 @@ class Runner:
             except RateLimitedError as error:
                 wait_s = max(0.0, (error.until_ms - self._clock.now_ms()) / 1000)
                 await self._pause("rate-limited", wait_s, error, stop)
+            except SpendCapError as error:
+                wait_s = max(0.0, (error.until_ms - self._clock.now_ms()) / 1000)
+                capped = self._metrics.capped.labels(self._source.name)
+                capped.set(1)
+                await self._pause("spend-cap", wait_s, error, stop)
+                capped.set(0)
             except PublishError:
                 raise
             except ConnectorError:
@@ -173,14 +180,25 @@ class Runner:
             self.totals.rejects += len(page.rejects)
             self.totals.first_reject = self.totals.first_reject or page.rejects[0]
             self._metrics.rejects.labels(source).inc(len(page.rejects))
+        missed = None
         if page.gap is not None:
             self._record(page.gap)
-        if page.until_ms is None and not page.final:
+            missed = Missed(from_ms=page.gap.from_ms, to_ms=page.gap.to_ms)
+        if page.until_ms is not None:
+            until_ms = page.until_ms
+        elif missed is not None:
+            until_ms = missed.from_ms  # all before was seen; who reads takes the largest word
+        elif page.final:
+            until_ms = EARLIEST_MS
+        else:
             return
-        until_ms = EARLIEST_MS if page.until_ms is None else page.until_ms
         self._sink.heartbeat(
             Heartbeat(
-                source=source, until_ms=until_ms, sent_ms=self._clock.now_ms(), final=page.final
+                source=source,
+                until_ms=until_ms,
+                sent_ms=self._clock.now_ms(),
+                final=page.final,
+                gap=missed,
             )
         )
         self.totals.heartbeats += 1
@@ -188,7 +206,7 @@ class Runner:
         self._metrics.until.labels(source).set(until_ms / 1000)
 
     def _record(self, gap: Gap) -> None:
-        """Says that posts are missing; nothing downstream can know it otherwise."""
+        """Tells people that posts are missing; the heartbeat tells those who read the topic."""
         source = self._source.name
         lost_s = max(0.0, (gap.to_ms - gap.from_ms) / 1000)
         log.error("%s: %.0f s of posts are lost: %s", source, lost_s, gap.reason)

@@ -88,21 +88,20 @@ async def open_websocket(
     """
     api: Api = client.api
     place = f"{api.name} ({url.partition('?')[0]})"
-    connection = _Connect(
-        url,
-        subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
-        compression=None,
-        ping_interval=None,
-        open_timeout=settings.timeout_s,
-        close_timeout=1.0,
-        max_size=settings.max_line_bytes,
-        max_queue=QUEUE_FRAMES,
-        proxy=settings.proxy or True,
-        ssl=tls_context(settings) if url.startswith("wss:") else None,
-        user_agent_header=settings.user_agent,
-    )
     try:
-        opened = await connection
+        opened = await _Connect(
+            url,
+            subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
+            compression=None,
+            ping_interval=None,
+            open_timeout=settings.timeout_s,
+            close_timeout=1.0,
+            max_size=settings.max_line_bytes,
+            max_queue=QUEUE_FRAMES,
+            proxy=settings.proxy or True,
+            ssl=tls_context(settings) if url.startswith("wss:") else None,
+            user_agent_header=settings.user_agent,
+        )
     except InvalidStatus as error:
         response = error.response
         if 200 <= response.status_code < 300:
@@ -126,6 +125,8 @@ async def open_websocket(
         ) from error
     except OSError as error:
         raise explain(error, place, api) from error
+    if opened.response is not None:
+        client.look_at_clock(httpx.Headers(list(opened.response.headers.raw_items())))
     try:
         yield Frames(opened, place, settings.silence_s)
     finally:

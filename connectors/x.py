@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -219,6 +219,20 @@ class XSource:
         """Name of this instance."""
         return self._context.name
 
+    def budget(self) -> str:
+        """Rules, and what the money buys.
+
+        Raises:
+            ConfigurationError: see `rules_of`.
+        """
+        settings = self._settings
+        rules = len(rules_of(self._context.queries.current(), settings))
+        return (
+            f"{rules} of {settings.max_rules} rules; {settings.usd_per_month:.2f} USD a month are "
+            f"{settings.usd_per_month / settings.usd_per_post:.0f} posts, and it stops "
+            f"{BATCH_POSTS} before"
+        )
+
     async def pages(self, cursor: str | None) -> Pages:
         """What was missed since the cursor, then the stream."""
         self._state = _read_cursor(cursor)
@@ -392,8 +406,9 @@ class XSource:
             spent = self._delivered() * self._settings.usd_per_post
             raise SpendCapError(
                 f"X: {spent:.2f} of {self._settings.usd_per_month:.2f} USD of this month are "
-                f"spent, and {more} more posts would be too many: stopped; raise "
-                f"{Settings.variable('usd_per_month')}, or wait for the next month"
+                f"spent, and {more} more posts would be too many: nothing more is asked for until "
+                f"the next month; or raise {Settings.variable('usd_per_month')} and start anew",
+                self._next_month_ms(),
             )
 
     def _affordable(self, more: int) -> bool:
@@ -407,11 +422,19 @@ class XSource:
         metrics = self._context.metrics
         spent = self._delivered() * self._settings.usd_per_post
         metrics.quota_used.labels(self.name, "usd").set(spent)
-        metrics.quota_limit.labels(self.name, "usd").set(self._settings.usd_per_month)
+        settings = self._settings
+        spendable = max(0.0, settings.usd_per_month - BATCH_POSTS * settings.usd_per_post)
+        metrics.quota_limit.labels(self.name, "usd").set(spendable)
 
     def _month(self) -> str:
-        now_s = self._context.clock.now_ms() / 1000
-        return f"{datetime.fromtimestamp(now_s, UTC):%Y-%m}"
+        return f"{self._now():%Y-%m}"
+
+    def _next_month_ms(self) -> int:
+        first = self._now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return int((first + timedelta(days=32)).replace(day=1).timestamp() * 1000)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._context.clock.now_ms() / 1000, UTC)
 
 
 def _refused(said: Any) -> str:

@@ -33,6 +33,7 @@ PAGE_THREADS = 100
 MAX_PAGES = 10
 PACIFIC = ZoneInfo("America/Los_Angeles")
 """Where the day of the quota begins at midnight."""
+_DAY_S = 86_400
 _USED_UP = ("quotaExceeded", "dailyLimitExceeded")
 _CLOSED = ("commentsDisabled", "videoNotFound", "channelNotFound")
 
@@ -167,6 +168,13 @@ class YouTubeSource(PollingSource):
         left_s = (self._midnight_ms() - self._context.clock.now_ms()) / 1000
         rounds = (self._settings.units_per_day - self._spent) / len(self.targets())
         return max(self._settings.interval_s, math.ceil(left_s / rounds) if rounds >= 1 else left_s)
+
+    def budget(self) -> str:
+        """How the units are spread over a day in which each round costs a unit a target."""
+        targets, limit = len(self.targets()), self._settings.units_per_day
+        every_s = max(self._settings.interval_s, math.ceil(_DAY_S * targets / limit))
+        units = min(limit, int(_DAY_S / every_s) * targets)
+        return f"a round each {every_s:.0f} s takes {targets}: {units} of {limit} units a day"
 
     async def harvest(self, client: HttpClient, target: str, mark: Mark) -> Harvest:
         """Comments that are new."""

@@ -94,6 +94,13 @@ class PostRow(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="ty
         return f"{self.platform}:{self.native_id}"
 
 
+class MissedRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The fields of a `models.post.Missed`."""
+
+    from_ms: _TimestampMs
+    to_ms: _TimestampMs
+
+
 class HeartbeatRow(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="type", tag="heartbeat"
 ):
@@ -103,6 +110,7 @@ class HeartbeatRow(
     until_ms: _TimestampMs
     sent_ms: _TimestampMs
     final: bool = False
+    gap: MissedRow | None = None
     version: _Version = POSTS_VERSION
 
 

@@ -1,6 +1,6 @@
 """What the next hours may bring if things go on so: growth, and mentions with an interval.
 
-The excess over the usual rate grows or shrinks with the ratio of the last half-hour to the one
+The excess over the usual rate grows or shrinks with the ratio of the last quarter-hour to the one
 before, shrunk towards no change by its own counting error; growth dies away, and so does the
 excess. The interval is a log-normal's around it, wider with time. The constants were fitted on
 volumes of ten companies on Twitter; how well they hold on others: `python -m bench.outlook`.
@@ -12,18 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
-STRETCH_MIN = 30
+STRETCH_MIN = 15
 HOURS = (1, 3, 6)
 LEVEL = 0.8
 """The interval holds so large a share of what comes."""
 _Z = 1.2816
 _GROWTH_PRIOR_SD = 0.1
-"""Of the log growth in half an hour, before anything is known."""
+"""Of the log growth in a stretch, before anything is known."""
+_GROWTH_NOISE_SD = 0.5
+"""What one stretch over another says little of, however many posts are in them."""
 _DECAY_H = 0.5
 """After so long, growth is down to 37 %."""
-_FADE_H = 1.0
+_FADE_H = 2.0
 """An excess that does not grow fades with this time."""
-_SPREAD = 0.4
+_SPREAD = 0.45
 """Standard deviation of the logarithm of what comes in the first hour; grows with the root."""
 _STEP_H = 0.25
 
@@ -68,7 +70,7 @@ def look_ahead(counts: Sequence[float], usual_per_min: float) -> Outlook | None:
     usual = max(0.0, usual_per_min) * STRETCH_MIN
     excess, earlier = max(0.0, now - usual), max(0.0, before - usual)
     error = 1 / (now + 1) + 1 / (before + 1)
-    trust = _GROWTH_PRIOR_SD**2 / (_GROWTH_PRIOR_SD**2 + error)
+    trust = _GROWTH_PRIOR_SD**2 / (_GROWTH_PRIOR_SD**2 + _GROWTH_NOISE_SD**2 + error)
     slope_per_h = trust * log((excess + 1) / (earlier + 1)) * 60 / STRETCH_MIN
     rate_per_h = excess * 60 / STRETCH_MIN
     ahead, total, hour = [], 0.0, 0.0

@@ -99,6 +99,15 @@ class Post(_Record):
         return f"{self.platform}:{self.native_id}"
 
 
+class Missed(BaseModel):
+    """A stretch of time of which a source cannot give all posts any more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    from_ms: TimestampMs = Field(description="Where it begins.")
+    to_ms: TimestampMs = Field(description="Where it ends.")
+
+
 class Heartbeat(_Record):
     """A connector's word that it has published all that it saw up to a time.
 
@@ -111,6 +120,9 @@ class Heartbeat(_Record):
     until_ms: TimestampMs = Field(description="All posts created before this were published.")
     sent_ms: TimestampMs = Field(description="Wall clock of the connector when it sent this.")
     final: bool = Field(default=False, description="The source has ended; wait for it no longer.")
+    gap: Missed | None = Field(
+        default=None, description="What was lost for good; the source does not count there."
+    )
 
 
 Record = Annotated[Post | Heartbeat, Field(discriminator="type")]

@@ -250,9 +250,10 @@ class PartitionScorer:
 
     def _take_heartbeat(self, row: HeartbeatRow) -> None:
         self.counts.heartbeats += 1
-        close = self._watermark.beat(row.source, row.until_ms, row.sent_ms, row.final)
-        if close is not None:
-            self._closes.append(close)
+        gap = None if row.gap is None else (row.gap.from_ms, row.gap.to_ms)
+        closes = self._watermark.beat(row.source, row.until_ms, row.sent_ms, row.final, gap)
+        if closes:
+            self._closes += closes
             self._tell_all = True
 
     def _take_post(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -16,8 +17,14 @@ from models.tally import Close
 
 FORGET_AFTER_MS = 7 * 24 * 3600 * 1000
 """A connector silent for this long is no longer waited for, nor missed."""
+MAX_STRETCHES = 4
+"""Lost stretches that are told apart for one connector, before they are over."""
 MAX_MEMO_BYTES = 3_500
 """Kafka keeps 4 096 bytes beside a committed offset by default."""
+
+
+_Stretch = tuple[int, int]
+"""First and last bucket of which a source has lost posts."""
 
 
 class _Source(msgspec.Struct, array_like=True):
@@ -28,6 +35,7 @@ class _Source(msgspec.Struct, array_like=True):
 class _Memo(msgspec.Struct, array_like=True):
     complete: int | None
     sources: dict[str, _Source]
+    missed: dict[str, list[_Stretch]] = {}
 
 
 _PACKED = "z:"
@@ -59,6 +67,7 @@ class Watermark:
         self._lateness_ms = lateness_ms
         self._blind_after_ms = blind_after_ms
         self._sources: dict[str, _Source] = {}
+        self._missed: dict[str, list[_Stretch]] = {}  # of buckets that are not complete yet
         self.complete: int | None = None
         """Last complete bucket (minutes since the epoch), None before the first."""
         self.latest_ms: int | None = None
@@ -70,17 +79,47 @@ class Watermark:
             except (msgspec.DecodeError, ValueError, zlib.error) as error:
                 raise ValueError(f"not a watermark's memo: {error}") from error
             self.complete, self._sources = state.complete, state.sources
+            self._missed = {name: list(stretches) for name, stretches in state.missed.items()}
             self.latest_ms = self._foremost_ms()
 
-    def beat(self, source: str, until_ms: int, sent_ms: int, final: bool) -> Close | None:
-        """Takes a heartbeat; returns what it completed, if anything."""
+    def beat(
+        self,
+        source: str,
+        until_ms: int,
+        sent_ms: int,
+        final: bool,
+        gap: tuple[int, int] | None = None,
+    ) -> list[Close]:
+        """Takes a heartbeat; returns what it completed, ascending.
+
+        Args:
+            source: the connector.
+            until_ms: it published all that it saw up to then.
+            sent_ms: its wall clock.
+            final: it has ended.
+            gap: a stretch, milliseconds since the epoch, of which it has lost posts. It does not
+                count as live in buckets there that are not complete yet.
+        """
+        if gap is not None and gap[0] < gap[1]:
+            self._miss(source, gap[0] // BUCKET_MS, (gap[1] - 1) // BUCKET_MS)
         known = self._sources.get(source)
         if known is not None:
             until_ms = max(until_ms, known.until_ms)
         self._sources[source] = _Source(until_ms, final)
-        close = self._close(sent_ms)
+        closes = self._close(sent_ms)
         self.latest_ms = self._foremost_ms()
-        return close
+        return closes
+
+    def _miss(self, source: str, first: int, last: int) -> None:
+        """Notes lost posts; so many stretches that the memo would grow become one."""
+        if self.complete is not None:
+            first = max(first, self.complete + 1)
+        if first > last:
+            return
+        stretches = [*self._missed.get(source, []), (first, last)]
+        if len(stretches) > MAX_STRETCHES:
+            stretches = [(min(s[0] for s in stretches), max(s[1] for s in stretches))]
+        self._missed[source] = stretches
 
     def is_late(self, bucket: int) -> bool:
         """Whether a bucket is already complete."""
@@ -109,26 +148,56 @@ class Watermark:
 
     def _encode(self, sources: dict[str, _Source]) -> str:
         ordered = dict(sorted(sources.items()))
-        text = msgspec.json.encode(_Memo(self.complete, ordered)).decode()
+        missed = {name: self._missed[name] for name in ordered if name in self._missed}
+        text = msgspec.json.encode(_Memo(self.complete, ordered, missed)).decode()
         return text if len(text) <= MAX_MEMO_BYTES else _pack(text)
 
-    def _close(self, sent_ms: int) -> Close | None:
+    def _close(self, sent_ms: int) -> list[Close]:
         open_sources = {name: s for name, s in self._sources.items() if not s.final}
         if open_sources:
             foremost = max(s.until_ms for s in open_sources.values())
             for name, s in open_sources.items():
                 if foremost - s.until_ms > FORGET_AFTER_MS:
                     del self._sources[name]
-            known = [s for s in open_sources.values() if foremost - s.until_ms <= FORGET_AFTER_MS]
-            live = [s for s in known if foremost - s.until_ms <= self._blind_after_ms]
-            watermark_ms = min(s.until_ms for s in live) - self._lateness_ms
-            counts = (len(live), len(known))
+            known = {
+                n: s for n, s in open_sources.items() if foremost - s.until_ms <= FORGET_AFTER_MS
+            }
+            live = {n: s for n, s in known.items() if foremost - s.until_ms <= self._blind_after_ms}
+            watermark_ms = min(s.until_ms for s in live.values()) - self._lateness_ms
         else:
             # Every source has ended: nothing more will come, so what it spoke of is complete.
+            live = known = self._sources
             watermark_ms = max(s.until_ms for s in self._sources.values()) + BUCKET_MS
-            counts = (1, 1)
         complete = watermark_ms // BUCKET_MS - 1
         if self.complete is not None and complete <= self.complete:
-            return None
+            return []
+        closes = [
+            Close(bucket, len(live) - self._missing(live, bucket), len(known), sent_ms)
+            for bucket in self._steps(complete)
+        ]
         self.complete = complete
-        return Close(complete, *counts, sent_ms)
+        self._missed = {
+            name: left
+            for name, stretches in self._missed.items()
+            if (left := [stretch for stretch in stretches if stretch[1] > complete])
+        }
+        return closes
+
+    def _steps(self, complete: int) -> list[int]:
+        """The last buckets of stretches in which the same sources have lost posts."""
+        after = -1 if self.complete is None else self.complete
+        ends = {
+            end
+            for stretches in self._missed.values()
+            for first, last in stretches
+            for end in (first - 1, last)
+            if after < end < complete
+        }
+        return [*sorted(ends), complete]
+
+    def _missing(self, live: Mapping[str, _Source], bucket: int) -> int:
+        """How many of the live sources have lost posts of a bucket."""
+        return sum(
+            any(first <= bucket <= last for first, last in self._missed.get(name, ()))
+            for name in live
+        )

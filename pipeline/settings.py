@@ -42,6 +42,9 @@ class Settings(BaseSettings):
 
     watchlist: Path = Path("watchlist.yaml")
     state_dir: Path = Field(default=Path(".czujka"), description="Cursors and tables on disk.")
+    cursors: Literal["file", "topic"] = Field(
+        default="file", description="Where connectors keep how far they came."
+    )
     app_id: str = Field(
         default="czujka", pattern=r"^[A-Za-z0-9._-]+$", description="Groups' prefix."
     )

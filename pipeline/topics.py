@@ -125,6 +125,23 @@ def expected_topics(settings: Settings) -> tuple[Topic, ...]:
             written_by="console, command line",
             read_by="score, watch",
         ),
+        # How far each connector came; the last cursor of each stays for good. Saved each second, so
+        # it is compacted often: who starts reads what is not compacted yet.
+        Topic(
+            name=name("cursors"),
+            partitions=1,
+            partitions_from="",
+            key="connector instance",
+            cleanup="compact",
+            retention_ms=None,
+            written_by="connectors",
+            read_by="connectors",
+            configs={
+                "segment.ms": "600000",
+                "min.cleanable.dirty.ratio": "0.1",
+                "max.message.bytes": str(8 << 20),
+            },
+        ),
         # Raw records that could not be used, with the reason and where they came from.
         Topic(
             name=name("dead-letters"),

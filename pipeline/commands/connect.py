@@ -9,13 +9,13 @@ import logging
 import signal
 import sys
 import time
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
 from zoneinfo import ZoneInfo
 
-from connectors.base import Source
+from connectors.base import Budgeted, Source
 from connectors.catalog import CATALOG, Entry, entry_of
 from connectors.context import Context
 from connectors.cursors import Cursors, FileCursors, MemoryCursors
@@ -31,6 +31,7 @@ from connectors.publisher import Publisher, Target
 from connectors.queries import FixedQueries, QuerySource, WatchedQueries
 from connectors.runner import Runner, Totals
 from connectors.simulator import SimulatorSource, Story, simulate
+from connectors.topic_cursors import CursorTopic, TopicCursors
 from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.post import Post, encode
 from pipeline.client import connection_arguments
@@ -84,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of the connector file")
     parser.add_argument("--list", action="store_true", help="what there is, needs and costs")
     parser.add_argument(
-        "--check", action="store_true", help="try a platform without publishing, and show a post"
+        "--check", action="store_true", help="try it without publishing, and show a post"
     )
     parser.add_argument(
         "--set",
@@ -120,8 +121,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     entry = entry_of(args.connector)
     metrics = ConnectorMetrics()
     source: Source
-    if entry.module is None and (args.check or args.set):
-        raise UserError(f"--check and --set are for platforms; {entry.name} is none")
+    if entry.module is None and args.set:
+        raise UserError(f"--set is for platforms; {entry.name} is none")
     if args.connector == "file":
         if args.file is None:
             raise UserError("name a file: czujka connect file FILE")
@@ -130,8 +131,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise UserError(f"the connector {args.connector} takes no file ({args.file})")
     elif entry.module is not None:
         source = _platform(entry, name, args.set, settings, metrics)
-        if args.check:
-            return asyncio.run(_check(source))
+        if args.check and isinstance(source, Budgeted):
+            print(f"{name}: {source.budget()}")
+        source = private(source, Privacy.from_environment())
     else:
         story = Story.plan(args.seed, args.days, **({"start": args.start} if args.start else {}))
         if args.story is not None:
@@ -139,16 +141,39 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.dump is not None:
             return _dump(story, name, args.dump)
         source = SimulatorSource(story, name)
-    cursors: Cursors = FileCursors(settings.state_dir / "cursors")
-    if args.from_start:
-        cursors = _Restarted(cursors)
-    return publish(source, args.speed, cursors, settings, metrics)
+    if args.check:
+        return asyncio.run(_check(source))
+    if settings.cursors == "file":
+        return _carry(args, source, FileCursors(settings.state_dir / "cursors"), settings, metrics)
+    if settings.embedded:
+        raise UserError("the embedded broker forgets cursors: set CZUJKA_CURSORS=file")
+    topic = CursorTopic(
+        connection_arguments(settings), settings.topic("cursors"), settings.connect_timeout_s
+    )
+    with closing(TopicCursors(topic)) as cursors:
+        return _carry(args, source, cursors, settings, metrics)
+
+
+def _carry(
+    args: argparse.Namespace,
+    source: Source,
+    cursors: Cursors,
+    settings: Settings,
+    metrics: ConnectorMetrics,
+) -> int:
+    return publish(
+        source,
+        args.speed,
+        _Restarted(cursors) if args.from_start else cursors,
+        settings,
+        metrics,
+    )
 
 
 def _platform(
     entry: Entry, name: str, given: list[str], settings: Settings, metrics: ConnectorMetrics
 ) -> Source:
-    """The source of a live platform, made fit for publishing."""
+    """The source of a live platform."""
     platform = entry.load()
     fields: dict[str, str] = {}
     for pair in given:
@@ -160,8 +185,7 @@ def _platform(
     if settings.watchlist.exists():
         queries = WatchedQueries(settings.watchlist)
     context = Context(name, queries, HttpSettings.load(), metrics=metrics)
-    privacy = Privacy.from_environment()
-    return private(platform.open_source(platform.SETTINGS.load(fields), context), privacy)
+    return platform.open_source(platform.SETTINGS.load(fields), context)
 
 
 async def _check(source: Source) -> int:
@@ -237,7 +261,8 @@ def publish(
         source = PacedSource(source, pace)
     # The client logs each of its attempts; a failure comes to us as an error, and is told once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    refuse_unfit_topics(settings, ("posts", "dead-letters"))
+    topics = ["posts", "dead-letters", *(["cursors"] if settings.cursors == "topic" else [])]
+    refuse_unfit_topics(settings, topics)
     metrics = metrics or ConnectorMetrics()
     pulse = Pulse(STALLED_AFTER_S)
     if settings.metrics_port:

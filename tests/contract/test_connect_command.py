@@ -25,7 +25,7 @@ from tests.contract.test_rss import RSS
 from tests.servers.background import in_background
 from tests.servers.http import Replies, refusal
 from tests.servers.mastodon import Mastodon
-from tests.servers.polled import Feeds
+from tests.servers.polled import Feeds, YouTube
 
 MakeSettings = Callable[..., Settings]
 WITHIN_S = 60.0
@@ -225,6 +225,29 @@ def test_a_check_shows_a_post_as_it_would_be_published(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("key")
+def test_a_check_shows_what_will_be_used_of_the_allowance(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.commands.connect.CHECK_S", 0.5)
+    with in_background(YouTube({})) as url:
+        given = [f"url={url}", "key=klucz", "channels=UCa,UCb", "units_per_day=1000"]
+        arguments = [word for pair in given for word in ("--set", pair)]
+        assert cli.main(["connect", "youtube", "--check", *arguments]) == 0
+    told = capsys.readouterr().out
+    assert "a round each 173 s takes 2: 998 of 1000 units a day" in told
+    assert "youtube: works; no new post" in told
+
+
+def test_files_and_the_simulator_can_be_checked_too(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["connect", "file", str(file), "--check"]) == 0
+    assert "file: works" in capsys.readouterr().out
+    assert cli.main(["connect", "simulator", "--check"]) == 0
+    assert "simulator: works" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("key")
 def test_a_check_of_wrong_credentials_is_exit_code_2_and_of_a_broken_server_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -241,7 +264,7 @@ def test_a_check_of_wrong_credentials_is_exit_code_2_and_of_a_broken_server_1(
     ("arguments", "message"),
     [
         (["connect", "bluesky"], "CZUJKA_PSEUDONYM_KEY is not set"),
-        (["connect", "simulator", "--check"], "simulator is none"),
+        (["connect", "simulator", "--set", "a=b"], "simulator is none"),
         (["connect", "file", "a.csv", "--set", "a=b"], "file is none"),
         (["connect", "bluesky", "--set", "url"], "expected FIELD=VALUE"),
         (["connect", "bluesky", "posts.csv"], "takes no file"),

@@ -1,17 +1,23 @@
 """The publisher, on every broker that there is."""
 
+import asyncio
 import itertools
+import os
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.base import Reject
+from connectors.base import Page, Reject
+from connectors.cursors import MemoryCursors
 from connectors.errors import ConfigurationError, PublishError
 from connectors.publisher import Publisher, Target
+from connectors.runner import Runner, Totals
 from models.post import Heartbeat, Op, Post, encode, record_adapter
 from pipeline.commands.connect import target
 from pipeline.embedded import EmbeddedBroker
@@ -222,3 +228,72 @@ def test_a_kafka_that_is_killed_and_comes_back_has_every_record_once_and_in_orde
                 record.until_ms if isinstance(record, Heartbeat) else record.created_ms + 0.5
             )
         assert times == sorted(times)
+
+
+def test_a_broker_that_stands_still_holds_the_source_back_and_nothing_is_dropped(
+    topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound, page_posts, pages = 500, 50, 60
+    monkeypatch.setattr("connectors.publisher.MAX_UNACKNOWLEDGED", bound)
+    monkeypatch.setattr("connectors.runner.CURSOR_INTERVAL_S", 3_600.0)  # no flush in between
+    given: list[int] = []
+    frozen = threading.Event()
+
+    class Fast:
+        """A source that gives as fast as it is read."""
+
+        name = "test"
+
+        async def pages(self, cursor: str | None) -> AsyncGenerator[Page, None]:
+            for number in range(pages):
+                if number == 4:
+                    os.kill(pid, signal.SIGSTOP)
+                    frozen.set()
+                first = number * page_posts
+                posts = tuple(a_post(n) for n in range(first, first + page_posts))
+                given.append(len(posts))
+                yield Page(posts, str(number), final=number == pages - 1)
+
+    def is_still() -> bool:
+        """Whether nothing more was asked of the source for a second."""
+        before = len(given)
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline:
+            if len(given) != before:
+                return False
+            time.sleep(0.01)
+        return True
+
+    with EmbeddedBroker() as broker:
+        pid = broker.pid
+        assert pid is not None
+        settings = Settings(
+            bootstrap_servers=broker.bootstrap_servers,
+            embedded=True,
+            topic_prefix=topic_prefix,
+            posts_partitions=PARTITIONS,
+        )
+        create_topics(settings)
+        with Publisher(target(settings)) as publisher:
+            runner = Runner(Fast(), publisher, MemoryCursors())
+            done: list[Totals] = []
+            thread = threading.Thread(
+                target=lambda: done.append(asyncio.run(runner.run(asyncio.Event()))), daemon=True
+            )
+            try:
+                thread.start()
+                assert frozen.wait(READ_WITHIN_S)
+                deadline = time.monotonic() + READ_WITHIN_S
+                while not is_still():
+                    assert time.monotonic() < deadline
+                held = sum(given)
+                assert held < page_posts * pages
+                assert held <= 4 * page_posts + bound + 2 * page_posts
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            thread.join(READ_WITHIN_S)
+            assert done[0].posts == page_posts * pages
+        records = pages * page_posts + PARTITIONS
+        rows = read(settings, "posts", records)
+        keys = [row.key for row in rows if row.key is not None]
+        assert len(keys) == len(set(keys)) == page_posts * pages

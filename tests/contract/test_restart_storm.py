@@ -15,10 +15,13 @@ from random import Random
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from connectors.cursors import Cursors, FileCursors
+from connectors.topic_cursors import CursorTopic, TopicCursors
 from models.matching import Matcher
 from models.scoring import Brands, PartitionScorer, ScoreSettings
 from models.sentiment import load_scorer
 from models.watchlist import parse_watchlist
+from pipeline.client import connection_arguments
 from pipeline.settings import Settings, environment_of
 from pipeline.topics import create_topics
 from tests.contract.test_publisher import Row
@@ -66,11 +69,18 @@ class Growth:
         return len(self._server.events)
 
 
-def position(cursor: Path) -> int:
+def kept_cursors(settings: Settings) -> Cursors:
+    """Where the killed process keeps its cursor."""
+    if settings.cursors == "file":
+        return FileCursors(settings.state_dir / "cursors")
+    arguments = connection_arguments(settings)
+    return TopicCursors(CursorTopic(arguments, settings.topic("cursors")))
+
+
+def position(cursors: Cursors) -> int:
     """How far the saved cursor is."""
-    if not cursor.exists():
-        return 0
-    return int(json.loads(json.loads(cursor.read_text())["cursor"])["position"])
+    cursor = cursors.load("bluesky")
+    return 0 if cursor is None else int(json.loads(cursor)["position"])
 
 
 def until(condition: Callable[[], bool], child: BaseProcess, log: Path) -> None:
@@ -81,10 +91,20 @@ def until(condition: Callable[[], bool], child: BaseProcess, log: Path) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.integration)])
+ON_KAFKA = pytest.mark.integration
+
+
+@pytest.fixture(
+    params=[
+        "embedded-file",
+        pytest.param("kafka-file", marks=ON_KAFKA),
+        pytest.param("kafka-topic", marks=ON_KAFKA),
+    ]
+)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    make: MakeSettings = request.getfixturevalue(f"{request.param}_settings")
-    made = make(posts_partitions=PARTITIONS, state_dir=tmp_path / "state")
+    broker, _, cursors = request.param.partition("-")
+    make: MakeSettings = request.getfixturevalue(f"{broker}_settings")
+    made = make(posts_partitions=PARTITIONS, state_dir=tmp_path / "state", cursors=cursors)
     create_topics(made)
     return made
 
@@ -96,7 +116,7 @@ def test_twenty_kills_at_500_posts_a_second_lose_none_and_double_none(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pipeline.commands.connect", "connectors.bluesky"])
     environment = environment_of(settings) | {"CZUJKA_PSEUDONYM_KEY": "a key for tests alone"}
-    cursor, log = settings.state_dir / "cursors" / "bluesky.json", tmp_path / "log"
+    cursors, log = kept_cursors(settings), tmp_path / "log"
     server = Jetstream("v2")
     server.grows = True
     rng = Random(7)
@@ -105,17 +125,17 @@ def test_twenty_kills_at_500_posts_a_second_lose_none_and_double_none(
         for kill in range(KILLS + 1):
             child = context.Process(target=connect, args=(environment, url, log), daemon=True)
             child.start()
-            before = position(cursor)
+            before = position(cursors)
             if kill == KILLS:
                 total = growth.stop()
-                until(lambda: position(cursor) >= total, child, log)  # noqa: B023
+                until(lambda: position(cursors) >= total, child, log)  # noqa: B023
                 assert child.pid is not None
                 os.kill(child.pid, signal.SIGTERM)
                 child.join(WITHIN_S)
                 assert child.exitcode == 0, log.read_text()
             else:
                 if kill % 4:  # the others are killed before they have saved anything
-                    until(lambda: position(cursor) > before, child, log)  # noqa: B023
+                    until(lambda: position(cursors) > before, child, log)  # noqa: B023
                 time.sleep(rng.random() * 0.8)  # anywhere between two saves
                 child.kill()
                 child.join(WITHIN_S)
@@ -124,6 +144,8 @@ def test_twenty_kills_at_500_posts_a_second_lose_none_and_double_none(
     assert len(keys) == total
     assert sum(1 for row in rows if row.key is not None) > total  # kills did repeat some
     assert _mentions(rows) == total
+    files = settings.state_dir / "cursors"
+    assert files.exists() == (settings.cursors == "file")
 
 
 def _all_rows(settings: Settings, total: int) -> list[Row]:

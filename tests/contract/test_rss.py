@@ -90,3 +90,30 @@ def test_what_is_no_feed_is_said_to_be_none(body: bytes) -> None:
 def test_no_record_whatever_stops_the_reading(record: object) -> None:
     with pytest.raises(MalformedError):
         parse(record, Sight("s", NOW_MS))
+
+
+def test_a_feed_of_which_nothing_is_known_any_more_is_a_gap() -> None:
+    def feed(first: int) -> str:
+        items = "".join(
+            f"<item><guid>g-{n}</guid><title>tytuł {n}</title></item>"
+            for n in range(first, first + 12)
+        )
+        return f"<rss version='2.0'><channel>{items}</channel></rss>"
+
+    async def run() -> None:
+        async with Feeds({"/a.xml": feed(0)}) as server:
+            settings = Settings.load({"feeds": f"{server.url}/a.xml"})
+            clock = ManualClock(NOW_MS)
+            source = RssSource(settings, Context("instance", clock=clock))
+            gaps = []
+            async for page in source.pages(None):
+                gaps += [page.gap] if page.gap is not None else []
+                number = len(server.requests)
+                server.feeds["/a.xml"] = feed({1: 5, 2: 5, 3: 100}.get(number, 200)).encode()
+                if gaps:
+                    break
+            [gap] = gaps
+            assert number == 4  # five new ones are no gap, nor is nothing new
+            assert (gap.from_ms, gap.to_ms) == (NOW_MS + 60_000, NOW_MS + 180_000)
+
+    asyncio.run(asyncio.wait_for(run(), 20))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -13,19 +13,9 @@ from connectors.errors import RateLimitedError
 from connectors.telegram import Settings, TelegramSource
 from connectors.testing import LiveContract, ManualClock, PlatformServer, collect
 from models.post import Op
-from tests.servers.http import HttpServer, Reply, Request
+from tests.servers.telegram import START_S, TOKEN, Telegram, update
 
-TOKEN = "123:abc"
-START_S = 1_700_000_000
 NOW_MS = (START_S + 600) * 1000
-
-
-def update(
-    number: int, text: str, kind: str = "channel_post", message: int = 0, **more: Any
-) -> dict[str, Any]:
-    chat = {"id": -100777, "type": "channel", "title": "Kanał Oli", "username": "kanal_oli"}
-    body = {"message_id": message or number, "date": START_S + number, "chat": chat, "text": text}
-    return {"update_id": 5_000 + number, kind: body | more}
 
 
 UPDATES = [
@@ -36,24 +26,6 @@ UPDATES = [
     update(5, "", sticker={}),
     update(6, "ostatni", reply_to_message={"message_id": 1}),
 ]
-
-
-class Telegram(HttpServer):
-    """Keeps updates until they are confirmed by an offset behind them."""
-
-    def __init__(self, updates: list[dict[str, Any]], page: int = 2) -> None:
-        super().__init__()
-        self.updates = list(updates)
-        self.page = page
-
-    async def reply(self, request: Request) -> Reply:
-        if request.path != f"/bot{TOKEN}/getUpdates":
-            return Reply.json({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
-        offset = int(request.one("offset", "0"))
-        self.updates = [u for u in self.updates if u["update_id"] >= offset]
-        if not self.updates:
-            await asyncio.sleep(0.05)
-        return Reply.json({"ok": True, "result": self.updates[: self.page]})
 
 
 def a_source(

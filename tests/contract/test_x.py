@@ -19,6 +19,7 @@ from tests.servers.x import FIRST_ID, TOKEN, X, tweet
 
 START_MS = 1_700_000_000_000
 NOW_MS = START_MS + 600_000
+NEXT_MONTH_MS = 1_701_388_800_000  # 2023-12-01 00:00 UTC
 QUERIES = Queries(phrases=("Orzeł Air", "orzelair"), hashtags=("orzeł",), handles=("OrzelAir",))
 EDITED = [str(FIRST_ID + 1), str(FIRST_ID + 5)]
 SCRIPT = [
@@ -105,6 +106,25 @@ def test_what_was_missed_is_searched_for_and_each_post_is_paid_for() -> None:
     asyncio.run(run())
 
 
+def test_near_the_cap_on_call_can_see_it_coming() -> None:
+    async def run() -> None:
+        async with X([tweet(n, f"wpis {n}") for n in range(1, 2_001)]) as server:
+            source = a_source(server, usd_per_month=5)
+            value = source._context.metrics.registry.get_sample_value
+            share = 0.0
+            with pytest.raises(SpendCapError):
+                async for _ in source.pages(None):
+                    labels = {"source": "instance", "unit": "usd"}
+                    used = value("czujka_connector_quota_used", labels)
+                    limit = value("czujka_connector_quota_limit", labels)
+                    assert used is not None
+                    assert limit == pytest.approx(5 - 250 * 0.005)  # where it stops
+                    share = used / limit
+            assert share > 0.8  # the alert fires before
+
+    asyncio.run(run())
+
+
 def test_it_stops_before_the_money_is_gone_and_stays_stopped_until_the_next_month() -> None:
     async def run() -> None:
         async with X([tweet(n, f"wpis {n}") for n in range(1, 2_001)]) as server:
@@ -116,8 +136,9 @@ def test_it_stops_before_the_money_is_gone_and_stays_stopped_until_the_next_mont
             delivered = int(cursor.rpartition('"delivered":')[2].rstrip("}"))
             assert 750 < delivered <= 1_000  # 1 000 posts are 5 dollars
             requests = len(server.requests)
-            with pytest.raises(SpendCapError):
+            with pytest.raises(SpendCapError) as caught:
                 await collect(a_source(server, usd_per_month=5), cursor, limit=1)
+            assert caught.value.until_ms == NEXT_MONTH_MS
             assert len(server.requests) == requests  # nothing was asked for
             next_month = ManualClock(NOW_MS + 31 * 86_400_000)
             await collect(a_source(server, next_month, usd_per_month=5), cursor, limit=1)

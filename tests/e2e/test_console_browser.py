@@ -20,7 +20,7 @@ from pipeline.console.app import create_app
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.sessions import Sessions
-from pipeline.console.views import alert_href, brand_href, report_href
+from pipeline.console.views import alert_href, brand_href, report_href, resilience_href
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from tests.unit.pipeline.alert_samples import crisis_alert, series_point
@@ -180,6 +180,8 @@ PAGES = {
     "brand": BRAND_PAGE,
     "alert": ALERT_PAGE,
     "report": REPORT_PAGE,
+    "resilience": resilience_href("orzel-air"),
+    "digest": "/digest",
     "sign-in": "/sign-in",
     "failure": "/nowhere",
 }
@@ -242,3 +244,23 @@ def test_the_walk_can_be_made_in_polish_with_the_keyboard_alone(
     page.get_by_role("link", name="English").press("Enter")
     page.get_by_text("✓ Acknowledged").wait_for()
     assert page.url.startswith(place.address + ALERT_PAGE)
+
+
+def test_a_page_that_lost_its_server_says_so_and_shows_the_present_when_it_is_back(
+    place: Place, browser: Browser
+) -> None:
+    context = browser.new_context(locale="en")
+    page = context.new_page()
+    page.goto(place.address)
+    page.locator("article.card").first.wait_for()
+    context.set_offline(True)
+    for revision in range(1, 60):  # an hour goes by
+        place.ledger.fold_alert(crisis_alert(revision, brand_name="Orzeł Air"))
+        place.ledger.fold_point(series_point(60 + revision, brand_name="Orzeł Air"))
+    place.ledger.fold_alert(crisis_alert(60, "resolved", brand_name="Orzeł Air"))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator("#offline").wait_for(state="visible", timeout=60_000)
+    context.set_offline(False)
+    page.locator("#resolved").get_by_role("link", name="Orzeł Air").wait_for(timeout=60_000)
+    assert not page.locator("#offline").is_visible()
+    context.close()

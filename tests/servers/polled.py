@@ -65,11 +65,13 @@ class Wykop(HttpServer):
     Attributes:
         listings: items by path, newest first.
         token: what is good at the moment.
+        strict: a tag that nobody has used is not found; else it is empty.
     """
 
-    def __init__(self, listings: dict[str, list[dict[str, Any]]]) -> None:
+    def __init__(self, listings: dict[str, list[dict[str, Any]]], strict: bool = True) -> None:
         super().__init__()
         self.listings = listings
+        self.strict = strict
         self.token = 0
 
     async def reply(self, request: Request) -> Reply:
@@ -81,7 +83,8 @@ class Wykop(HttpServer):
             return Reply.json({"data": {"token": f"token-{self.token}"}})
         if request.headers.get("authorization") != f"Bearer token-{self.token}":
             return refusal(401)
-        listing = self.listings.get(request.path.removeprefix("/api/v3"))
+        path = request.path.removeprefix("/api/v3")
+        listing = self.listings.get(path, None if self.strict else [])
         if listing is None:
             return refusal(404)
         start = (int(request.one("page")) - 1) * int(request.one("limit"))

@@ -63,7 +63,7 @@ class Kafka:
         Raises:
             KafkaUnavailableError: it was not within the limit.
         """
-        settings = Settings(bootstrap_servers=self.bootstrap_servers, connect_timeout_s=2.0)
+        settings = self._settings()
         deadline = time.monotonic() + _READY_LIMIT_S
         while True:
             self._check_alive()
@@ -75,6 +75,9 @@ class Kafka:
                 reason = str(error)
             if time.monotonic() > deadline:
                 raise KafkaUnavailableError(f"{self.bootstrap_servers}: {reason}")
+
+    def _settings(self) -> Settings:
+        return Settings(bootstrap_servers=self.bootstrap_servers, connect_timeout_s=2.0)
 
     def _check_alive(self) -> None:
         """Raises if it can no longer become ready."""
@@ -171,11 +174,13 @@ class JarKafka(Kafka):
 
     restartable = True
 
-    def __init__(self, log: Path | None = None) -> None:
+    def __init__(self, log: Path | None = None, administrator: Settings | None = None) -> None:
         """Resolves the jars if need be, and starts a broker.
 
         Args:
             log: Where the broker's log goes; into its temporary folder if none is given.
+            administrator: Credentials (SCRAM-SHA-512) of the one who may do everything; nobody else
+                may do anything until allowed. Without them everybody may.
 
         Raises:
             KafkaUnavailableError: no Java or Maven, jars not to be had, or it did not start.
@@ -188,9 +193,13 @@ class JarKafka(Kafka):
         port, controller_port = _free_ports()
         super().__init__(f"{HOST}:{port}")
         self._properties = self._folder / "server.properties"
+        properties = _properties(port, controller_port, self._folder / "data")
+        if administrator is not None:
+            properties |= _security(port, controller_port, administrator)
         self._properties.write_text(
-            _server_properties(port, controller_port, self._folder / "data"), encoding="utf-8"
+            "".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8"
         )
+        self._administrator = administrator
         self._child: Child | None = None
         try:
             self._format()
@@ -248,6 +257,14 @@ class JarKafka(Kafka):
                 f"Kafka ended with exit code {self._child.exit_code}: {self._child.tail()}"
             )
 
+    def _settings(self) -> Settings:
+        plain = super()._settings()
+        return (
+            self._administrator.model_copy(update=plain.model_dump(exclude_unset=True))
+            if self._administrator
+            else plain
+        )
+
     def _format(self) -> None:
         done = subprocess.run(
             [
@@ -259,6 +276,7 @@ class JarKafka(Kafka):
                 "format",
                 "--cluster-id=Y3p1amthLXRlc3RzLTAwMQ",
                 f"--config={self._properties}",
+                *_first_user(self._administrator),
             ],
             capture_output=True,
             text=True,
@@ -435,11 +453,6 @@ def _free_ports() -> tuple[int, int]:
     return first, second
 
 
-def _server_properties(port: int, controller_port: int, data: Path) -> str:
-    properties = _properties(port, controller_port, data)
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
-
-
 def _properties(port: int, controller_port: int, data: Path) -> dict[str, Any]:
     return {
         "process.roles": "broker,controller",
@@ -471,6 +484,36 @@ def _properties(port: int, controller_port: int, data: Path) -> dict[str, Any]:
         "log.cleaner.dedupe.buffer.size": 4 << 20,
         "log.retention.check.interval.ms": 3_600_000,
     }
+
+
+def _security(port: int, controller_port: int, administrator: Settings) -> dict[str, Any]:
+    """Properties of a broker where users sign in with SCRAM and may do what they are allowed."""
+    assert administrator.sasl_password is not None
+    name, password = administrator.sasl_username, administrator.sasl_password.get_secret_value()
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    return {
+        "listeners": f"CLIENTS://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"CLIENTS://{HOST}:{port}",
+        "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "CLIENTS",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        "listener.name.clients.scram-sha-512.sasl.jaas.config": (
+            f'{module} required username="{name}" password="{password}";'
+        ),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        # The controller's own listener knows no users; it is on loopback.
+        "super.users": f"User:{name};User:ANONYMOUS",
+    }
+
+
+def _first_user(administrator: Settings | None) -> list[str]:
+    """What formatting the storage is told of the administrator."""
+    if administrator is None or administrator.sasl_password is None:
+        return []
+    password = administrator.sasl_password.get_secret_value()
+    user = f"name={administrator.sasl_username},password={password}"
+    return ["--add-scram", f"SCRAM-SHA-512=[{user}]"]
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -262,6 +262,30 @@ def test_a_certificate_that_is_not_trusted_or_of_another_host_is_a_setting(tmp_p
         get(server("other.example"), settings=trusting)
 
 
+def through_a_proxy(*replies: Reply) -> tuple[object, Replies]:
+    async def run() -> tuple[object, Replies]:
+        async with Replies(*replies) as proxy:
+            settings = SMALL.model_copy(update={"proxy": proxy.url.replace("//", "//ola:sekret@")})
+            async with HttpClient(API, settings, ManualClock(NOW_MS)) as client:
+                return await client.get_json("http://forum.example/a"), proxy
+
+    return asyncio.run(run())
+
+
+def test_a_proxy_is_asked_in_place_of_the_host() -> None:
+    found, proxy = through_a_proxy(Reply.json({"ok": 1}))
+    assert found == {"ok": 1}
+    [request] = proxy.requests
+    assert request.headers["host"] == "forum.example"
+    assert request.headers["proxy-authorization"] == "Basic b2xhOnNla3JldA=="
+
+
+def test_a_proxy_that_wants_credentials_names_its_setting() -> None:
+    with pytest.raises(ConfigurationError, match="CZUJKA_HTTP_PROXY") as caught:
+        through_a_proxy(refusal(407))
+    assert "sekret" not in str(caught.value)
+
+
 def test_a_file_of_authorities_that_cannot_be_read_is_a_setting(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for path in (tmp_path / "ca.pem", tmp_path / "missing.pem"):

@@ -18,10 +18,11 @@ from connectors.errors import (
     PublishError,
     RateLimitedError,
     RetryError,
+    SpendCapError,
 )
 from connectors.metrics import ConnectorMetrics
 from connectors.runner import BACKOFF, CURSOR_INTERVAL_S, Runner, Totals
-from connectors.testing import ManualClock
+from connectors.testing import ManualClock, MemorySink
 from models.post import Heartbeat, Post
 
 Step = Page | Exception
@@ -257,6 +258,50 @@ def test_a_source_that_breaks_off_without_a_final_page_is_opened_again() -> None
 
     asyncio.run(asyncio.wait_for(until_third_opening(), 20))
     assert source.opened[:3] == [None, "2", "2"]
+
+
+def test_what_is_lost_stands_in_the_next_heartbeat_before_the_cursor_is_saved() -> None:
+    lost = Gap(60_000, 180_000, "away for too long")
+    saved: list[str] = []
+
+    class Told(MemoryCursors):
+        def save(self, source: str, cursor: str) -> None:
+            saved.append(cursor)
+            assert any(beat.gap is not None for beat in sink.heartbeats)
+            super().save(source, cursor)
+
+    sink = MemorySink()
+    with_word = replace(a_page(4), gap=lost)
+    without_word = Page(cursor="5", gap=replace(lost, from_ms=240_000, to_ms=300_000))
+    source = Script([with_word, without_word, a_page(6, final=True)])
+    asyncio.run(Runner(source, sink, Told(), clock=ManualClock()).run(asyncio.Event()))
+    assert [(b.until_ms, b.gap and (b.gap.from_ms, b.gap.to_ms)) for b in sink.heartbeats] == [
+        (5 * MINUTE_MS, (60_000, 180_000)),
+        (240_000, (240_000, 300_000)),
+        (7 * MINUTE_MS, None),
+    ]
+    assert saved
+
+
+def test_a_spend_cap_stops_it_until_there_is_money_again_and_says_so_all_the_while() -> None:
+    next_month_ms = 1_700_000_000_000 + 86_400_000
+    metrics = ConnectorMetrics()
+    capped: list[tuple[float | None, float]] = []
+
+    class Watched(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            value = metrics.registry.get_sample_value("czujka_connector_capped", {"source": "s"})
+            capped.append((value, seconds))
+            await super().sleep(seconds)
+
+    clock = Watched(1_700_000_000_000)
+    source = Script([a_page(1), SpendCapError("no money", next_month_ms), a_page(2, final=True)])
+    runner = Runner(source, MemorySink(), MemoryCursors(), metrics, clock)
+    totals = asyncio.run(runner.run(asyncio.Event()))
+    assert totals.finished
+    assert source.opened == [None, "1"]  # what came before is saved
+    assert capped == [(1.0, 86_400.0)]
+    assert metrics.registry.get_sample_value("czujka_connector_capped", {"source": "s"}) == 0.0
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("mend me"), FatalError("cannot go on")])

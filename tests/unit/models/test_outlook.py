@@ -19,8 +19,8 @@ def test_a_usual_hour_promises_usual_hours() -> None:
 
 
 def test_what_grew_promises_more_than_what_fell() -> None:
-    rose = look_ahead([10.0] * 30 + [40.0] * 30, 4.0)
-    fell = look_ahead([70.0] * 30 + [40.0] * 30, 4.0)
+    rose = look_ahead([10.0] * 15 + [40.0] * 15, 4.0)
+    fell = look_ahead([70.0] * 15 + [40.0] * 15, 4.0)
     assert rose is not None
     assert fell is not None
     assert rose.growth_per_hour > fell.growth_per_hour
@@ -28,7 +28,7 @@ def test_what_grew_promises_more_than_what_fell() -> None:
 
 
 def test_too_few_minutes_promise_nothing() -> None:
-    assert look_ahead([5.0] * 59, 4.0) is None
+    assert look_ahead([5.0] * 29, 4.0) is None
 
 
 @given(COUNTS, st.floats(0, 1000))

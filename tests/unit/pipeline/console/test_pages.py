@@ -443,3 +443,22 @@ def test_the_script_that_draws_comes_from_its_package_packed() -> None:
     assert "plotly.js v" in answer.text[:400]
     whole = client(Ledger()).get("/static/plotly.min.js", headers={"accept-encoding": "identity"})
     assert whole.content == answer.content
+
+
+def test_a_brand_without_a_plan_and_an_alert_without_text_are_pages_like_others() -> None:
+    bare = {"post": "x:1", "created_at": from_ms(NOON_MS), "platform": "x", "p_negative": 0.9}
+    alert = crisis_alert(exhibits=[bare], first_post=bare, step=None, summary="", reason="")
+    ledger = ledger_of(alert)
+    ledger.fold_point(series_point(brand_name="", platforms={}))
+    browser = brand_of(ledger)
+    page = browser.get(alert_href(alert.alert_id)).text
+    assert page.count("(no text)") == 2
+    assert "No step is planned" in page
+    assert browser.get(brand_href("orzel-air")).status_code == 200
+    report = browser.get(f"/reports/{alert.alert_id}").text
+    assert "(no text)" in report
+    assert "Nothing, for this kind and severity." in report
+    ownerless = crisis_alert(brand="b", step={"severity": "error"})
+    ledger.fold_alert(ownerless)
+    assert browser.get(alert_href(ownerless.alert_id)).status_code == 200
+    assert browser.get(f"/reports/{ownerless.alert_id}?format=md").status_code == 200
