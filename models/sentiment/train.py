@@ -139,7 +139,8 @@ def check_calibration(
     Returns:
         One check a language.
     """
-    first = np.random.default_rng(seed).random(len(hidden)) < 0.5
+    # Numbers of its own: those of `seed` alone have already chosen what is hidden.
+    first = np.random.default_rng((seed, 1)).random(len(hidden)) < 0.5
     spoken = np.array([text.language for text in sources.texts])
     scores = np.zeros((len(hidden), 3), dtype=np.float32)
     for half in (first, ~first):

