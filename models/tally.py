@@ -225,7 +225,8 @@ def best_exhibits(rows: list[ExhibitRow], most: int = MAX_EXHIBITS) -> list[Exhi
 
 def earliest(rows: list[ExhibitRow], most: int = MAX_FIRST) -> list[ExhibitRow]:
     """The earliest rows, one a post; ties fall as in `ExhibitRow.order`."""
-    unique = {row.post: row for row in sorted(rows, key=lambda row: row.order, reverse=True)}
+    ordered = sorted(rows, key=lambda row: (row.created_ms, row.order))
+    unique = {row.post: row for row in reversed(ordered)}  # of a post, its earliest row
     return sorted(unique.values(), key=lambda row: (row.created_ms, row.order))[:most]
 
 
