@@ -30,7 +30,8 @@ _MARKS = (  # diacritics; the vowel signs of Indic scripts are letters to their 
 )  # fmt: skip
 _REPLACEMENT = "\ufffd"
 _FIRST_SPECIAL = sys.maxunicode + 1
-_LAST_CASED = 0x20000  # no character from here on has case or a decomposition that matters
+_LAST_CASED = 0x20000  # from here on no character has case; these alone decompose:
+_COMPATIBILITY_IDEOGRAPHS = range(0x2F800, 0x2FA20)
 _LAST_LETTER = 0x40000  # no letter nor digit is assigned from here on
 
 
@@ -96,7 +97,7 @@ class _Tables:
 def _tables() -> _Tables:
     single = np.arange(_FIRST_SPECIAL, dtype=np.uint32)
     rows: dict[str, int] = {}
-    codes = [*range(_LAST_CASED), *range(0xE0000, 0xE01F0)]
+    codes = [*range(_LAST_CASED), *_COMPATIBILITY_IDEOGRAPHS, *range(0xE0000, 0xE01F0)]
     for code in codes:
         char = chr(code)
         folded = fold_char(char)

@@ -39,6 +39,7 @@ def test_case_diacritics_width_and_white_space_do_not_matter(written: str, folde
 
 @given(any_text)
 @example("ß\u0301ﷺ  \ud800a")
+@example("\U0002f800")
 def test_the_table_folds_as_the_definition_does_and_knows_where_all_came_from(text: str) -> None:
     folded, origin = "", []
     for index, char in enumerate(text):
