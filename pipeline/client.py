@@ -16,6 +16,7 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     KafkaError,
+    SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 from aiokafka.protocol.metadata import MetadataRequest
@@ -171,9 +172,12 @@ async def _try_advertised(
         )
 
 
+_REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
+
+
 def _stop_if_final(settings: Settings, address: str, error: Exception) -> None:
     """Raises at once what waiting will not mend."""
-    if isinstance(error, AuthenticationFailedError | UnsupportedSaslMechanismError):
+    if isinstance(error, _REFUSALS):
         raise BrokerError(
             f"the broker at {address} refuses {variable('sasl_username')}="
             f"{settings.sasl_username} with {settings.sasl_mechanism} ({error}): "

@@ -5,6 +5,7 @@ The only place beside the connectors' publisher that uses kafka-python.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from kafka.errors import (
 from models.errors import UserError
 from pipeline.client import BrokerError, connection_arguments, ensure_broker
 from pipeline.settings import Settings, variable
+
+log = logging.getLogger(__name__)
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -112,7 +115,7 @@ def expected_topics(settings: Settings) -> tuple[Topic, ...]:
             cleanup="compact,delete",
             retention_ms=90 * _DAY_MS,
             written_by="watch",
-            read_by="exporter, console, downstream",
+            read_by="exporter, console, watch, downstream",
         ),
         # What people say of alerts and of sentiment; the last word on each thing stays for good.
         Topic(
@@ -123,7 +126,7 @@ def expected_topics(settings: Settings) -> tuple[Topic, ...]:
             cleanup="compact",
             retention_ms=None,
             written_by="console, command line",
-            read_by="score, watch",
+            read_by="score, watch, console",
         ),
         # How far each connector came; the last cursor of each stays for good. Saved each second, so
         # it is compacted often: who starts reads what is not compacted yet.
@@ -314,7 +317,11 @@ def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
         if problem.topic in needed and problem.fault in (Fault.MISSING, Fault.PARTITIONS)
     ]
     if problems:
-        raise UserError("; ".join(str(problem) for problem in problems))
+        told = "; ".join(str(problem) for problem in problems)
+        if settings.sasl_username and any(p.fault is Fault.MISSING for p in problems):
+            # Kafka hides topics from those who may not describe them.
+            told += f" (if it is there: grant Describe on it to {settings.sasl_username})"
+        raise UserError(told)
 
 
 def create_topics(
@@ -435,7 +442,13 @@ def _cleanup_policies(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str
         [ConfigResource("TOPIC", name, {"cleanup.policy": None}) for name in names],
         config_filter="all",
     )
-    return {name: rows["cleanup.policy"]["value"] for name, rows in described["topic"].items()}
+    policies = {}
+    for name, rows in described["topic"].items():
+        if "cleanup.policy" in rows:
+            policies[name] = rows["cleanup.policy"]["value"]
+        else:  # not an error to Kafka's client
+            log.warning("may not see how %s is cleaned up: grant DescribeConfigs on it", name)
+    return policies
 
 
 def _make(admin: KafkaAdminClient, topics: Sequence[Topic], replication_factor: int) -> None:
