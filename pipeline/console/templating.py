@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from models.alert import ALL_BRANDS
 from pipeline import language
 from pipeline.console import sayings, views, wording
 from pipeline.plaintext import printable
@@ -58,6 +59,7 @@ def make_environment(folder: Path) -> Environment:
         "VOICES",
     )
     environment.globals.update({name: getattr(wording, name) for name in words})
+    environment.globals["ALL_BRANDS"] = ALL_BRANDS
     environment.globals["session"] = None
     environment.globals["spoken"] = language.spoken
     environment.globals["LANGUAGES"] = language.LANGUAGES

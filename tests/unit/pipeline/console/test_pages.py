@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from starlette.testclient import TestClient
 
-from models.alert import CrisisAlert
+from models.alert import ALL_BRANDS, CrisisAlert
 from models.detection.base import Severity
 from models.feedback import Answer, Feedback
 from models.watchlist import parse_watchlist
@@ -206,6 +206,13 @@ def test_where_there_is_nothing_the_pages_say_what_to_do() -> None:
     assert "czujka connect NAME" in page
     assert "czujka check" in page
     assert "No alert yet" in client(Ledger()).get("/alerts").text
+
+
+def test_what_befalls_all_brands_is_not_said_to_wait_for_connectors() -> None:
+    ledger = ledger_of(crisis_alert(brand=ALL_BRANDS))
+    for path in ("/", brand_href(ALL_BRANDS)):
+        page = client(ledger).get(path).text
+        assert "concerns all brands together" in page and "No minute has closed" not in page
 
 
 def test_a_lost_broker_and_unread_history_are_said_so() -> None:
