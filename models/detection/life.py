@@ -118,6 +118,7 @@ class Sight:
         counts: whether the minute counts for calming down (we can see).
         severity: from impact.
         statistic: value of the test.
+        superseded: another alert of the brand says the same and more.
     """
 
     minute: int
@@ -128,6 +129,7 @@ class Sight:
     counts: bool
     severity: Severity
     statistic: float
+    superseded: bool = False
 
 
 def advance_life(life: Life, sight: Sight, reopen_min: int) -> tuple[bool, str]:
@@ -148,6 +150,9 @@ def advance_life(life: Life, sight: Sight, reopen_min: int) -> tuple[bool, str]:
     phase = PHASES[life.phase]
     if phase is Phase.WATCH:
         return _advance_pending(life, sight)
+    if sight.superseded and phase is not Phase.RESOLVED:
+        enter_phase(life, Phase.RESOLVED, sight)
+        return True, "it has become a crisis, which has its own alert"
     if phase in (Phase.FIRING, Phase.ESCALATED):
         return True, _advance_firing(life, sight)
     if phase is Phase.COOLING:

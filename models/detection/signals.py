@@ -203,6 +203,7 @@ def _look(life: Life, scene: Scene) -> Sight:
         counts=kind is Kind.COVERAGE or scene.coverage >= kernel.LOW_COVERAGE,
         severity=_rate(life, scene),
         statistic=stat,
+        superseded=kind is Kind.MOOD and scene.crisis_active,
     )
 
 

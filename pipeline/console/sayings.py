@@ -68,6 +68,7 @@ _FORMS: Final = (
     N_("back at its baseline %(a)s minutes after it fired"),
     N_("it came back; the same alert goes on"),
     N_("it came back and grew"),
+    N_("it has become a crisis, which has its own alert"),
     N_("A post shown as evidence was deleted or edited by its author"),
 )
 _FIGURE = r"[0-9.]+ ?%?"

@@ -193,7 +193,7 @@ def tell_the_story(desk: Desk, speed: int) -> None:
     told = desk.receiver.at("brand-page")
     fired = desk.pages("firing")
     ranks = [("error", "critical").index(severity) for _, _, severity in fired]
-    assert ranks == sorted(set(ranks))
+    assert ranks == sorted(set(ranks)), [n.labels("firing") for n in told]
     assert {(alert, brand) for alert, brand, _ in fired} == {("CzujkaCrisis", crisis.brand)}
     assert sorted(desk.pages("resolved")) == sorted(fired)
     assert [n.status for n in told] == ["firing"] * len(fired) + ["resolved"]

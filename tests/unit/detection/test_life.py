@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,14 @@ def test_a_signal_that_calms_down_cools_and_resolves() -> None:
 def test_a_signal_holds_for_a_while_even_if_it_calms_at_once() -> None:
     seen = phases(fired_life(), [sight(m, on=False) for m in range(1, 200)])
     assert seen[0] == (HOLD_MIN, Phase.COOLING)
+
+
+def test_a_signal_that_another_alert_supersedes_ends_at_once_and_stays_ended() -> None:
+    seen = phases(
+        fired_life(),
+        [replace(sight(m, on=m < 3, severity=3), superseded=m >= 3) for m in range(1, 60)],
+    )
+    assert seen == [(3, Phase.RESOLVED)]
 
 
 def test_blind_minutes_never_cool_nor_resolve() -> None:

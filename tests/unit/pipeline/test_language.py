@@ -128,6 +128,7 @@ def test_the_language_is_the_one_that_the_browser_likes_best(header: str, code: 
 REASONS = (
     "201 negative posts in 12 min where about 13.4 are usual: the evidence passed the threshold.",
     "80 posts in 30 min where about 9.0 are usual: it came back and grew.",
+    "54% negative over 20 min where 25% is usual: it has become a crisis, which has its own alert.",
     "all brands rise together, by a factor of 2.1: a platform effect, told once and here: "
     "the evidence passed the threshold.",
     "41% negative over 300 min where 22% is usual: the evidence is near the threshold.",
