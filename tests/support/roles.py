@@ -121,7 +121,11 @@ async def _reader(
     settings: Settings, topic: str
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers, fetch_max_wait_ms=100, max_poll_records=10_000
+        bootstrap_servers=settings.bootstrap_servers,
+        fetch_max_wait_ms=100,
+        max_poll_records=10_000,
+        # By default it goes to the end once it is assigned, at times behind a seek of ours.
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
