@@ -90,6 +90,8 @@ def consume_bare(settings: Settings) -> None:
 
 def consume_with_faust(settings: Settings) -> None:
     """Runs a Faust agent that does nothing, with the settings that score's neighbour has."""
+    from tempfile import mkdtemp
+
     from mode import loop
 
     loop.use("uvloop")
@@ -99,6 +101,7 @@ def consume_with_faust(settings: Settings) -> None:
         settings.group("faust"),
         broker=[f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
         store="memory://",
+        datadir=mkdtemp(prefix="czujka-bench-"),  # else it makes a folder where it stands
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,

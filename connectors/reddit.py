@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr
 
 from connectors.base import Source
 from connectors.context import Context
-from connectors.errors import ConfigurationError, MalformedError, RetryError
+from connectors.errors import MalformedError, RetryError
 from connectors.http import Api, HttpClient, Params
 from connectors.native import Sight, convert, deletion, make_post
 from connectors.polling import (
@@ -30,6 +30,7 @@ from connectors.polling import (
 from connectors.queries import packed, quoted
 from connectors.rates import Rates
 from connectors.settings import ConnectorSettings, Names, settings_config
+from connectors.tokens import LentToken
 from models.post import Post
 
 PLATFORM = "reddit"
@@ -132,7 +133,7 @@ class RedditSource(PollingSource):
         rhythm = Rhythm(settings.interval_s, delay_s=5.0, lookback_s=settings.lookback_s)
         super().__init__(context, api, rhythm)
         self._settings = settings
-        self._token = ""
+        self._token = LentToken(self._log_in)
 
     def targets(self) -> Sequence[str]:
         """Listings, as paths of the API.
@@ -234,23 +235,9 @@ class RedditSource(PollingSource):
         return list(things), str(after or "")
 
     async def _ask(self, client: HttpClient, path: str, params: Params) -> Any:
-        """A page, with a token that is renewed when it has run out."""
         url = f"{self._settings.url.rstrip('/')}{path}"
-        for _ in range(2):
-            if not self._token:
-                self._token = await self._log_in(client)
-            headers = {
-                "Authorization": f"Bearer {self._token}",
-                "User-Agent": self._settings.user_agent,
-            }
-            answer = await client.fetch("GET", url, params=params, headers=headers, take=(401,))
-            if answer.status != 401:
-                return client.read_json(answer, url)
-            self._token = ""
-        raise ConfigurationError(
-            "Reddit refuses the token that it has just given: mend "
-            f"{Settings.variable('id')} and {Settings.variable('secret')}"
-        )
+        agent = {"User-Agent": self._settings.user_agent}
+        return await self._token.get_json(client, url, params, agent)
 
     async def _log_in(self, client: HttpClient) -> str:
         settings = self._settings

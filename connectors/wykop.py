@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from connectors.base import Source
 from connectors.context import Context
-from connectors.errors import ConfigurationError, MalformedError, RetryError
+from connectors.errors import MalformedError, RetryError
 from connectors.http import Api, HttpClient
 from connectors.native import Sight, convert, deletion, make_post, text_of
 from connectors.polling import (
@@ -30,6 +30,7 @@ from connectors.polling import (
 )
 from connectors.settings import ConnectorSettings, Names, settings_config
 from connectors.times import parse_time
+from connectors.tokens import LentToken
 from models.post import Post
 
 PLATFORM = "wykop"
@@ -141,7 +142,7 @@ class WykopSource(PollingSource):
         super().__init__(context, api, rhythm)
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
-        self._token = ""
+        self._token = LentToken(self._log_in)
 
     def targets(self) -> Sequence[str]:
         """Tags and searches, as paths of the API.
@@ -186,20 +187,7 @@ class WykopSource(PollingSource):
         return parse(record, sight, self._zone)
 
     async def _ask(self, client: HttpClient, path: str) -> Any:
-        """A page, with a token that is renewed when it has run out."""
-        url = f"{self._settings.url.rstrip('/')}{path}"
-        for _ in range(2):
-            if not self._token:
-                self._token = await self._log_in(client)
-            headers = {"Authorization": f"Bearer {self._token}"}
-            answer = await client.fetch("GET", url, headers=headers, take=(401,))
-            if answer.status != 401:
-                return client.read_json(answer, url)
-            self._token = ""
-        raise ConfigurationError(
-            "Wykop refuses the token that it has just given: mend "
-            f"{Settings.variable('key')} and {Settings.variable('secret')}"
-        )
+        return await self._token.get_json(client, f"{self._settings.url.rstrip('/')}{path}")
 
     async def _log_in(self, client: HttpClient) -> str:
         url = f"{self._settings.url.rstrip('/')}/auth"

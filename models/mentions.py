@@ -91,9 +91,6 @@ class Names:
     def __init__(self) -> None:
         self._index: dict[str, int] = {}
 
-    def __len__(self) -> int:
-        return len(self._index)
-
     def number(self, names: Sequence[str]) -> list[int]:
         """The number of each name."""
         index = self._index

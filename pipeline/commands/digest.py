@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import EXIT_OK, UserError
 from pipeline.language import DEFAULT, LANGUAGES, speaking
+from pipeline.report.files import add_file_arguments, refuse_files_without_alerts, write_files
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -29,10 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="DATE", help="end of the week, UTC, as 2026-11-23")
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where to write")
     parser.add_argument("--language", choices=list(LANGUAGES), default=DEFAULT)
-    files = parser.add_argument_group("from files instead of topics")
-    files.add_argument("--alerts", type=Path, metavar="FILE", help="backtest's --alerts")
-    files.add_argument("--series", type=Path, metavar="FILE", help="backtest's --minutes")
-    files.add_argument("--feedback", type=Path, metavar="FILE", help="answers, JSON lines")
+    add_file_arguments(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -42,8 +40,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from pipeline.report.digest import WEEK, digest_html, digest_markdown, write_digest
     from pipeline.report.reading import history_of_files, read_history
 
-    if args.alerts is None and (args.series or args.feedback):
-        raise UserError("--series and --feedback go with --alerts")
+    refuse_files_without_alerts(args)
     until = read_day(args.until)
     if args.alerts:
         history = history_of_files(args.alerts, args.series, args.feedback)
@@ -56,14 +53,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with speaking(args.language):
         digest = write_digest(history, end)
         texts = {"html": digest_html(digest), "md": digest_markdown(digest)}
-    for ending, text in texts.items():
-        path = args.out / f"digest-{end:%Y-%m-%d}.{ending}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
-        print(path)
+    write_files(args.out, f"digest-{end:%Y-%m-%d}", texts)
     return EXIT_OK
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import EXIT_OK, UserError
 from pipeline.language import DEFAULT, LANGUAGES, speaking
+from pipeline.report.files import add_file_arguments, refuse_files_without_alerts, write_files
 
 if TYPE_CHECKING:
     from models.alert import CrisisAlert
@@ -36,14 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--language", choices=list(LANGUAGES), default=DEFAULT, help=f"of the report ({DEFAULT})"
     )
-    files = parser.add_argument_group("from files instead of topics")
-    files.add_argument(
-        "--alerts", type=Path, metavar="FILE", help="backtest's --alerts, JSON lines"
-    )
-    files.add_argument(
-        "--series", type=Path, metavar="FILE", help="backtest's --minutes, JSON lines"
-    )
-    files.add_argument("--feedback", type=Path, metavar="FILE", help="answers, JSON lines")
+    add_file_arguments(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -57,8 +51,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         read_dossier,
     )
 
-    if args.alerts is None and (args.series or args.feedback):
-        raise UserError("--series and --feedback go with --alerts")
+    refuse_files_without_alerts(args)
     if args.alert is None and not args.list:
         raise UserError("name an alert, or give --list to see which there are")
     alerts = read_alert_file(args.alerts) if args.alerts else asyncio.run(list_alerts(settings))
@@ -80,14 +73,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with speaking(args.language):
         account = write_account(dossier)
         texts = {"html": write_html(account), "md": write_markdown(account)}
-    for ending, text in texts.items():
-        path = args.out / f"{alert_id.replace('/', '_')}.{ending}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
-        print(path)
+    write_files(args.out, alert_id.replace("/", "_"), texts)
     return EXIT_OK
 
 

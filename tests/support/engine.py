@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.child import Child
+from tests.support.lacking import what_lacks
 
 SCRIPT = Path(__file__).parents[1] / "deploy/engine.sh"
 ROOT = SCRIPT.parents[2]
@@ -165,20 +166,13 @@ def open_engine() -> Engine:
     Raises:
         EngineUnavailableError: there is none; the message says what lacks.
     """
-    done = subprocess.run(
-        [str(SCRIPT)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=110,
-        check=False,
-    )
+    lacking = what_lacks(SCRIPT)
     if shutil.which("docker") is not None:
         engine = Engine(None)
         if engine.run("version").returncode == 0:
             return engine
-    if done.returncode != 0:
-        raise EngineUnavailableError(f"no Docker engine answers; {done.stderr.strip()}")
+    if lacking:
+        raise EngineUnavailableError(f"no Docker engine answers; {lacking}")
     return OwnEngine()
 
 

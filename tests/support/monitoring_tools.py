@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 from pathlib import Path
 
-from tests.support.lacking import lack
+from tests.support.lacking import lack, what_lacks
 
 SCRIPT = Path(__file__).parents[1] / "deploy/tools.sh"
 
@@ -19,12 +18,4 @@ def need_monitoring_tools() -> None:
 
 @functools.cache
 def _missing() -> str:
-    done = subprocess.run(
-        [str(SCRIPT)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=110,
-        check=False,
-    )
-    return "" if done.returncode == 0 else done.stderr.strip()
+    return what_lacks(SCRIPT)
