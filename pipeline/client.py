@@ -7,11 +7,13 @@ consumers, producers and the administration.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -24,6 +26,9 @@ from aiokafka.protocol.metadata import MetadataRequest
 from models.errors import UserError
 from pipeline.settings import Settings, variable
 
+log = logging.getLogger(__name__)
+
+PROBE_INTERVAL_S = 10.0
 _RETRY_S = 0.2
 _ATTEMPT_S = 3.0
 
@@ -91,6 +96,40 @@ def group_arguments(settings: Settings) -> dict[str, int]:
         "session_timeout_ms": session_ms,
         "heartbeat_interval_ms": min(3_000, session_ms // 6),
     }
+
+
+async def probe(settings: Settings) -> None:
+    """Says once when the broker goes and once when it is back, until cancelled.
+
+    For roles whose clients are silenced: they log each of their many attempts.
+    """
+    gone = False
+    while True:
+        await asyncio.sleep(PROBE_INTERVAL_S)
+        try:
+            await reach(settings)
+        except BrokerError as error:
+            if not gone:
+                log.warning("the broker is away, trying on: %s", error)
+            gone = True
+        else:
+            if gone:
+                log.warning("the broker at %s is back", settings.bootstrap_servers)
+            gone = False
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stops a consumer, also one whose broker is away.
+
+    aiokafka awaits the fetches that it has just cancelled, and their cancellation comes out of it
+    as if we were cancelled.
+    """
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
 def ensure_broker(settings: Settings) -> tuple[Broker, ...]:

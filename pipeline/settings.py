@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     )
     checkpoint_interval_s: float = Field(default=5.0, gt=0, description="Watch writes its state.")
 
+    stop_timeout_s: float = Field(
+        default=8.0, gt=0, description="A role told to stop ends in order within this, or at once."
+    )
+
     host: str = Field(default="127.0.0.1", description="Where metrics and console listen.")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server.")
     console_port: int = Field(default=8000, ge=0, le=65535)

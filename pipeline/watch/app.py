@@ -25,9 +25,10 @@ from models.recall import Recall, without
 from models.tally import decode_frame
 from models.watching import BrandWatch
 from pipeline.burial import bury
-from pipeline.client import group_arguments, ssl_context
+from pipeline.client import group_arguments, probe, ssl_context
 from pipeline.metrics import WatchMetrics
 from pipeline.report.reading import list_alerts
+from pipeline.role import StopLimit
 from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
 from pipeline.tracing import ids_of, open_tracing
@@ -345,6 +346,10 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
             log.critical("watch stops, nothing is lost: %s", error, exc_info=error)
             os._exit(EXIT_FAILED)
 
+    @app.task
+    async def tell_of_the_broker() -> None:
+        await probe(settings)
+
     @app.agent(tallies, name="watch")
     async def watch(stream: StreamT[bytes]) -> None:
         async for event in stream.noack().events():
@@ -377,16 +382,33 @@ def run_app(app: faust.App, settings: Settings) -> int:
             "name a folder that this user may write"
         ) from error
     if settings.log_level == "INFO":
-        for name in ("faust", "mode", "aiokafka"):  # each start and stop of fifty services
+        for name in ("faust", "mode"):  # each start and stop of fifty services
             logging.getLogger(name).setLevel(logging.WARNING)
-    worker = faust.Worker(
-        app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
-    )
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as stopped:
-        return EXIT_FAILED if stopped.code else EXIT_OK
+        # Hundreds of lines a second while the broker is away; `probe` says it once.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with StopLimit(settings.stop_timeout_s) as limit:
+        worker = _Worker(
+            app,
+            loglevel=settings.log_level,
+            override_logging=False,
+            redirect_stdouts=False,
+            quiet=True,
+        )
+        worker.stop_limit = limit
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as stopped:
+            return EXIT_FAILED if stopped.code else EXIT_OK
     return EXIT_OK
+
+
+class _Worker(faust.Worker):
+    stop_limit: StopLimit
+
+    async def on_stop(self) -> None:
+        """Told to stop: Faust waits for the broker in several places, without end."""
+        self.stop_limit.begin()
+        await super().on_stop()
 
 
 def faust_credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:

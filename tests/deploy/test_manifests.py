@@ -280,6 +280,15 @@ def test_pods_find_their_watchlist_and_state_where_the_settings_say(overlay: str
         assert not ports or settings.metrics_port in ports
 
 
+@overlays
+def test_a_role_ends_by_itself_before_it_is_killed(overlay: str) -> None:
+    limit_s = resolved(overlay).stop_timeout_s
+    for _, pod in workloads(overlay):
+        assert pod["spec"]["terminationGracePeriodSeconds"] > limit_s
+    compose_kills_after_s = 10
+    assert Settings().stop_timeout_s < compose_kills_after_s
+
+
 @with_strimzi
 def test_the_operators_topics_are_those_of_the_code(overlay: str) -> None:
     settings = resolved(overlay)
