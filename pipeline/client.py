@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
+    KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -50,7 +51,7 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
     """Arguments of any aiokafka or kafka-python client.
 
     Raises:
-        UserError: the certificate authority's file cannot be read.
+        UserError: a file of certificates or the key cannot be read.
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -71,12 +72,12 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     """Context for encrypted connections; none where the protocol is a plain one.
 
     Raises:
-        UserError: the certificate authority's file cannot be read.
+        UserError: a file of certificates or the key cannot be read.
     """
     if not settings.security_protocol.endswith("SSL"):
         return None
     try:
-        return ssl.create_default_context(
+        context = ssl.create_default_context(
             cafile=None if settings.ssl_cafile is None else str(settings.ssl_cafile)
         )
     except (OSError, ssl.SSLError) as error:
@@ -84,6 +85,17 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
             f"{variable('ssl_cafile')}={settings.ssl_cafile} is no readable file of PEM "
             f"certificates ({error}): name the authority that signed the broker's certificate"
         ) from error
+    if settings.ssl_certfile is not None:
+        try:
+            # An encrypted key is refused, where OpenSSL would ask a terminal for the password.
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise UserError(
+                f"{variable('ssl_certfile')}={settings.ssl_certfile} and {variable('ssl_keyfile')}="
+                f"{settings.ssl_keyfile} are no certificate with its key in PEM, not encrypted "
+                f"({error}): mend the files"
+            ) from error
+    return context
 
 
 def group_arguments(settings: Settings) -> dict[str, int]:
@@ -158,9 +170,9 @@ async def reach(settings: Settings) -> tuple[Broker, ...]:
                     brokers = await _ask(address, arguments)
             except (OSError, KafkaError, TimeoutError) as error:
                 _stop_if_final(settings, address, error)
-                failures[address] = _reason(error)
+                failures[address] = _reason(settings, error)
             else:
-                await _try_advertised(address, brokers, arguments, deadline)
+                await _try_advertised(settings, address, brokers, arguments, deadline)
                 return brokers
         if time.monotonic() + _RETRY_S >= deadline:
             raise unreachable(settings, failures)
@@ -191,7 +203,11 @@ async def _ask(address: str, arguments: dict[str, Any]) -> tuple[Broker, ...]:
 
 
 async def _try_advertised(
-    address: str, brokers: tuple[Broker, ...], arguments: dict[str, Any], deadline: float
+    settings: Settings,
+    address: str,
+    brokers: tuple[Broker, ...],
+    arguments: dict[str, Any],
+    deadline: float,
 ) -> None:
     """Clients talk to brokers at the addresses these advertise, not at the one we were given."""
     failures = []
@@ -200,7 +216,7 @@ async def _try_advertised(
             async with asyncio.timeout(_attempt_s(deadline)):
                 connection = await create_conn(broker.host, broker.port, **arguments)
         except (OSError, KafkaError, TimeoutError) as error:
-            failures.append(f"{broker.host}:{broker.port}: {_reason(error)}")
+            failures.append(f"{broker.host}:{broker.port}: {_reason(settings, error)}")
         else:
             connection.close()
             return
@@ -238,13 +254,20 @@ def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationEr
     return None
 
 
-def _reason(error: BaseException) -> str:
+def _reason(settings: Settings, error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer; a firewall, or another protocol than ours there?"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}); does the listener speak it?"
+    if isinstance(error, KafkaConnectionError | ConnectionResetError):
+        # A listener of TLS that is spoken to plainly, or that misses our certificate, says no more.
+        if not settings.security_protocol.endswith("SSL"):
+            return f"it hangs up; does it want TLS ({variable('security_protocol')})?"
+        if settings.ssl_certfile is None:
+            return f"it hangs up; does it want a certificate ({variable('ssl_certfile')})?"
+        return f"it hangs up; does it trust {variable('ssl_certfile')}={settings.ssl_certfile}?"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"not a Kafka listener of this protocol, it seems ({error})"
