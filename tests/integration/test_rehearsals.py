@@ -253,27 +253,9 @@ def refusal(settings: Settings, folder: Path, logs: list[Log]) -> str:
     return line
 
 
-def test_more_partitions_lose_no_decided_minute_and_no_baseline(
+def test_what_was_learned_outlives_more_partitions_and_a_move_to_another_cluster(
     cluster: Cluster, folder: Path
 ) -> None:
-    settings = cluster()
-    create_topics(settings)
-    before, after = stream(settings.posts_partitions)
-    expected = undisturbed(settings, together(before, after))
-    with live(settings, before, folder, "few"):
-        pass
-    more = settings.model_copy(update={"posts_partitions": settings.posts_partitions + 2})
-    for line in commands("More partitions"):
-        execute(line, more, folder)
-    _, after = stream(more.posts_partitions)
-    publish(more, after)
-    with at_work(more, folder, "more") as roles:
-        until(decided_up_to(more, MINUTES - 2), roles)
-    assert mentions(told(more, "series")) == mentions(expected.series.values())
-    goes_on(told(more, "alerts"), expected)
-
-
-def test_a_saved_installation_goes_on_in_another_cluster(cluster: Cluster, folder: Path) -> None:
     settings = cluster()
     create_topics(settings)
     before, after = stream(settings.posts_partitions)
@@ -282,6 +264,16 @@ def test_a_saved_installation_goes_on_in_another_cluster(cluster: Cluster, folde
     with live(settings, before, folder, "old"):
         execute(save, settings, folder)
     known = told(settings, "alerts")
+
+    more = settings.model_copy(update={"posts_partitions": settings.posts_partitions + 2})
+    for line in commands("More partitions"):
+        execute(line, more, folder)
+    publish(more, stream(more.posts_partitions)[1])
+    with at_work(more, folder, "more") as roles:
+        until(decided_up_to(more, MINUTES - 2), roles)
+    assert mentions(told(more, "series")) == mentions(expected.series.values())
+    goes_on(told(more, "alerts"), expected)
+
     new = cluster()
     for line in restore:
         execute(line, new, folder)
