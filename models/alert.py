@@ -172,6 +172,9 @@ class CrisisAlert(_Part):
     decided_at: AwareDatetime = Field(description="Event time of the decision.")
     fired_at: AwareDatetime | None = None
     resolved_at: AwareDatetime | None = None
+    superseded: bool = Field(
+        default=False, description="It ended as it became a crisis, which has its own alert."
+    )
     observed: Observed
     expected: Expected
     evidence: Evidence

@@ -78,6 +78,8 @@ LEAST_HOUR_Z = 3.5
 _NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
 
 ALL_BRANDS_NAME = "All brands"
+BECAME_CRISIS = "it has become a crisis"
+"""Stands in the reason of a mood that ends as a crisis; see `models.detection.life`."""
 
 BankFactory = Callable[[Sequence[RowSettings]], Bank]
 
@@ -469,6 +471,7 @@ class BrandWatch:
             decided_at=from_ms(t.decided_ms),
             fired_at=None if t.first_fired_ms is None else from_ms(t.first_fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
+            superseded=_superseded(t),
             observed=Observed(
                 minutes=t.observed.minutes,
                 mentions=t.observed.mentions,
@@ -607,9 +610,16 @@ _WHAT = {
 }
 
 
+def _superseded(t: Transition) -> bool:
+    """Whether it is over because another alert of the brand says the same and more."""
+    return t.phase is Phase.RESOLVED and BECAME_CRISIS in t.reason
+
+
 def _summary(name: str, t: Transition) -> str:
     """One sentence for a page."""
     onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
+    if _superseded(t):
+        return f"{name}: {_WHAT[t.kind]} of {onset} has become a crisis, which has its own alert."
     if t.phase is Phase.RESOLVED:
         return f"{name}: {_WHAT[t.kind]} of {onset} is over."
     if t.kind is Kind.COVERAGE:

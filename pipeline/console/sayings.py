@@ -30,6 +30,9 @@ _OVER: Final[Mapping[Kind, str]] = {
     Kind.COORDINATED: N_("%(name)s: the flood of copies of %(onset)s UTC is over."),
     Kind.COVERAGE: N_("%(name)s: the loss of coverage of %(onset)s UTC is over."),
 }
+_BECAME_CRISIS: Final = N_(
+    "%(name)s: the worse mood of %(onset)s UTC has become a crisis, which has its own alert."
+)
 
 
 def summary(alert: CrisisAlert) -> str:
@@ -37,6 +40,8 @@ def summary(alert: CrisisAlert) -> str:
     if spoken() == DEFAULT:
         return alert.summary
     said = {"name": alert.brand_name, "onset": moment(alert.onset)}
+    if alert.superseded:
+        return _(_BECAME_CRISIS, **said)
     if alert.status == "resolved":
         return _(_OVER[alert.kind], **said)
     return _(_SINCE[alert.kind], **said) + _(

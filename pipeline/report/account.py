@@ -199,6 +199,12 @@ def _summary(
     lasted = duration(alert)
     if lasted is None:
         yield _("It is not over yet.")
+    elif alert.superseded:
+        yield _(
+            "After %(lasted)s, on %(end)s UTC, it became a crisis, which has its own alert.",
+            lasted=stretch(lasted),
+            end=moment(alert.resolved_at),
+        )
     else:
         ending = (
             _("It was over after %(lasted)s, on %(end)s UTC.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -376,3 +377,26 @@ def test_what_concerns_all_brands_goes_on_after_a_restart_with_other_brands(
     assert {alert.alert_id for alert in first + second} == {first[0].alert_id}
     assert second[-1].status == "resolved"
     assert [a.revision for a in first + second] == list(range(len(first + second)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "superseded"),
+    [
+        ("54% negative: it has become a crisis, which has its own alert.", True),
+        ("54% negative: back at its baseline 45 minutes after it fired.", False),
+    ],
+)
+def test_a_mood_that_becomes_a_crisis_says_so_when_it_ends(reason: str, superseded: bool) -> None:
+    class Bank(ScriptedBank):
+        def step(self, minute: Minute) -> tuple[Reading, list[Transition]]:
+            reading, transitions = super().step(minute)
+            return reading, [replace(t, reason=reason) for t in transitions]
+
+    script = {START + 3: [(Phase.FIRING, START)], START + 9: [(Phase.RESOLVED, START)]}
+    watch = make_watch(Bank(script))
+    first, last = [a for b in range(START, START + 10) for a in watch.decide(closed(b)).alerts]
+    assert not first.superseded
+    assert "become" not in first.summary
+    assert last.superseded == superseded
+    assert ("has become a crisis" in last.summary) == superseded
+    assert ("is over" in last.summary) == (not superseded)
