@@ -21,6 +21,7 @@ from models.alert import (
     Organic,
     ProbableCause,
     Step,
+    TakeOff,
     Term,
     alert_id,
     from_ms,
@@ -67,6 +68,7 @@ from models.tally import (
     erase,
     posts_of,
 )
+from models.turning import STRETCH_MIN, Turns, find_turns
 from models.voices import voices_of
 
 STATE_VERSION = 1
@@ -112,6 +114,7 @@ class _Life(msgspec.Struct, array_like=True):
     story: Tally  # what has been gathered since the onset
     last: bytes  # the last revision, as JSON
     sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
+    turns: Turns = msgspec.field(default_factory=Turns)  # of posts followed by a whole stretch
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -246,6 +249,7 @@ class BrandWatch:
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
+            life.turns = life.turns.without(posts, authors)
             revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
             if revised is not None:
                 life.revision = revised.revision
@@ -400,6 +404,17 @@ class BrandWatch:
                 if life is not None:
                     life.story.add(tally)
                     life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+        whole = bucket - STRETCH_MIN + 1
+        for (row, kind), life in self._lives.items():
+            life.turns = life.turns.with_others(self._turns(row, kind, whole, whole + 1, bucket))
+
+    def _turns(self, row: int, kind: Kind, begin: int, end: int, until: int) -> Turns:
+        """Turns after posts of some buckets; none of what is not about posts of one brand."""
+        if row == ALL_ROWS or kind is Kind.COVERAGE:
+            return Turns()
+        copies = kind is Kind.COORDINATED
+        known = until - RECENT_BUCKETS + 1, until
+        return find_turns(self._recent.get(row, []), begin, end, known, copies=copies)
 
     def _brand(self, row: int) -> WatchedBrand:
         return self._all if row == ALL_ROWS else self._brands[row]
@@ -436,7 +451,10 @@ class BrandWatch:
                     story.add(tally)
                     sample = smallest(sample + tally.sample, MAX_STORY)
             identity = alert_id(brand.id, transition.kind, transition.onset_ms)
-            life = _Life(identity, -1, transition.onset_ms, story, b"", sample)
+            begin = transition.onset_ms // BUCKET_MS - STRETCH_MIN
+            whole = closed.bucket - STRETCH_MIN + 2
+            turns = self._turns(*place, begin, whole, closed.bucket)
+            life = _Life(identity, -1, transition.onset_ms, story, b"", sample, turns)
             self._lives[place] = life
         life.revision += 1
         alert = self._make_alert(brand, life, transition, closed)
@@ -453,6 +471,10 @@ class BrandWatch:
         t, story = transition, life.story
         resolved = t.phase is Phase.RESOLVED
         cause = self._cause(brand.id, life.sample)
+        young = closed.bucket - STRETCH_MIN + 2
+        turns = life.turns.with_others(
+            self._turns(t.row, t.kind, young, closed.bucket + 1, closed.bucket)
+        )
         outlook = self._outlook(t.row, t, closed.bucket)
         return CrisisAlert(
             alert_id=life.alert_id,
@@ -480,6 +502,7 @@ class BrandWatch:
                 negative_authors=distinct(story.negative_authors),
                 reach=t.observed.reach,
                 sentiment=_sentiment(story),
+                weighted_sentiment=weighted_sentiment(life.sample),
             ),
             expected=Expected(
                 mentions=t.expected.mentions,
@@ -507,6 +530,7 @@ class BrandWatch:
                 )
             ),
             first_post=_exhibit(story.first[0]) if story.first else None,
+            take_off=_take_off(turns, story, life.sample),
             terms=tuple(
                 Term(
                     term=rising.term, z=rising.z, share=rising.share, usual_share=rising.usual_share
@@ -515,7 +539,7 @@ class BrandWatch:
             ),
             cause=cause,
             organic=_organic(story, life.sample),
-            voices=tuple(voices_of(story.exhibits, life.sample)),
+            voices=tuple(voices_of(story, life.sample, turns.turned)),
             growth_per_hour=outlook.growth_per_hour if outlook else None,
             forecast=tuple(
                 Forecast(hours=a.hours, mentions=a.mentions, low=a.low, high=a.high)
@@ -591,6 +615,19 @@ def _exhibit(row: ExhibitRow, alike: int = 1) -> Exhibit:
         url=row.url,
         p_negative=row.p_negative_milli / 1000,
         alike=alike,
+    )
+
+
+def _take_off(turns: Turns, story: Tally, sample: Sequence[SampleRow]) -> TakeOff | None:
+    turn = turns.took_off
+    if turn is None:
+        return None
+    [folded] = fold_exhibits([turn.row], sample, story.mentions)
+    return TakeOff(
+        exhibit=_exhibit(folded.row, folded.alike),
+        minutes=turn.minutes,
+        before_per_min=turn.before,
+        after_per_min=turn.after,
     )
 
 

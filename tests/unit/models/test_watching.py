@@ -400,3 +400,56 @@ def test_a_mood_that_becomes_a_crisis_says_so_when_it_ends(reason: str, supersed
     assert last.superseded == superseded
     assert ("has become a crisis" in last.summary) == superseded
     assert ("is over" in last.summary) == (not superseded)
+
+
+def sparked(bucket: int, spark: int) -> ClosedBucket:
+    """Two negative posts a minute, twenty from the spark on; a post with an audience there."""
+    negative = 2 if bucket < spark else 20
+    tally = Tally(mentions=negative + 8, exhibits=[exhibit(f"x:{bucket}", f"a{bucket}")])
+    tally.histogram[9], tally.histogram[1] = negative, 8
+    if bucket == spark:
+        loud = ExhibitRow(9, "x:spark", 0, "x", "u_spark", 90_000, "skandal", "pl", None, 900)
+        tally.exhibits.append(loud)
+    return closed(bucket, {"ash": tally})
+
+
+@pytest.mark.parametrize("fires_after", [5, 40])
+def test_the_post_after_which_it_took_off_stays_known_hours_after_its_minute_is_forgotten(
+    fires_after: int,
+) -> None:
+    spark = START + 50
+    script = {
+        spark + fires_after: [(Phase.FIRING, spark)],
+        spark + 200: [(Phase.RESOLVED, spark)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    alerts = []
+    for bucket in range(START, spark + 201):
+        if bucket % 7 == 0:
+            heir = make_watch(ScriptedBank(script))
+            heir.load(watch.save())
+            watch = heir
+        alerts += watch.decide(sparked(bucket, spark)).alerts
+    assert len(alerts) == 2
+    for alert in alerts:
+        assert alert.take_off is not None
+        assert alert.take_off.exhibit.post == "x:spark"
+        assert (alert.take_off.before_per_min, alert.take_off.after_per_min) == (2, 20)
+        assert ("u_spark", "turned") in [(v.author, v.role) for v in alert.voices]
+
+
+def test_an_erased_post_is_no_longer_the_one_after_which_it_took_off() -> None:
+    spark = START + 50
+    script = {spark + 40: [(Phase.FIRING, spark)], spark + 60: [(Phase.COOLING, spark)]}
+    watch = make_watch(ScriptedBank(script))
+    for bucket in range(START, spark + 41):
+        watch.decide(sparked(bucket, spark))
+    erased = (Erasure(spark + 41, author="u_spark"),)
+    gone = replace(sparked(spark + 41, spark), erased=erased)
+    (revised,) = watch.decide(gone).alerts
+    assert revised.take_off is None
+    later = [
+        a for b in range(spark + 42, spark + 61) for a in watch.decide(sparked(b, spark)).alerts
+    ]
+    assert b"u_spark" not in later[-1].encode()
+    assert later[-1].take_off is None or later[-1].take_off.exhibit.post != "x:spark"
