@@ -82,7 +82,10 @@ class Exhibit(_Part):
     post: str = Field(description="Key of the post: platform:native_id.")
     created_at: AwareDatetime
     platform: str
-    author: str | None = None
+    author: str | None = Field(default=None, description="A pseudonym.")
+    handle: str | None = Field(
+        default=None, description="Of a public figure, as the watchlist has it; of nobody else."
+    )
     reach: int = Field(default=0, ge=0)
     text: str = ""
     language: str | None = None
@@ -137,6 +140,9 @@ class Voice(_Part):
     """Somebody who shaped the story, as a pseudonym."""
 
     author: str
+    handle: str | None = Field(
+        default=None, description="Of a public figure, as the watchlist has it; of nobody else."
+    )
     platform: str = ""
     role: Role = Field(
         description="`loudest`: brought most reach to the negative side; `turned`: the negative "

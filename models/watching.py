@@ -42,6 +42,7 @@ from models.detection.base import (
     Transition,
 )
 from models.evidence import fold_exhibits, spread
+from models.figures import Handles, with_handles
 from models.influence import weighted_sentiment
 from models.leniency import budget_factor
 from models.outlook import Outlook, look_ahead
@@ -103,6 +104,7 @@ class WatchedBrand:
     id: str
     name: str
     settings: RowSettings
+    handles: Handles = field(default_factory=dict)  # of public figures
 
 
 class _Life(msgspec.Struct, array_like=True):
@@ -457,7 +459,7 @@ class BrandWatch:
             life = _Life(identity, -1, transition.onset_ms, story, b"", sample, turns)
             self._lives[place] = life
         life.revision += 1
-        alert = self._make_alert(brand, life, transition, closed)
+        alert = with_handles(self._make_alert(brand, life, transition, closed), brand.handles)
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
             del self._lives[place]
