@@ -21,6 +21,7 @@ from models.alert import (
     Organic,
     ProbableCause,
     Step,
+    TakeOff,
     Term,
     alert_id,
     from_ms,
@@ -41,6 +42,7 @@ from models.detection.base import (
     Transition,
 )
 from models.evidence import fold_exhibits, spread
+from models.figures import Handles, with_handles
 from models.influence import weighted_sentiment
 from models.leniency import budget_factor
 from models.outlook import Outlook, look_ahead
@@ -67,6 +69,7 @@ from models.tally import (
     erase,
     posts_of,
 )
+from models.turning import STRETCH_MIN, Turns, find_turns
 from models.voices import voices_of
 
 STATE_VERSION = 1
@@ -78,6 +81,8 @@ LEAST_HOUR_Z = 3.5
 _NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
 
 ALL_BRANDS_NAME = "All brands"
+BECAME_CRISIS = "it has become a crisis"
+"""Stands in the reason of a mood that ends as a crisis; see `models.detection.life`."""
 
 BankFactory = Callable[[Sequence[RowSettings]], Bank]
 
@@ -99,6 +104,7 @@ class WatchedBrand:
     id: str
     name: str
     settings: RowSettings
+    handles: Handles = field(default_factory=dict)  # of public figures
 
 
 class _Life(msgspec.Struct, array_like=True):
@@ -110,6 +116,7 @@ class _Life(msgspec.Struct, array_like=True):
     story: Tally  # what has been gathered since the onset
     last: bytes  # the last revision, as JSON
     sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
+    turns: Turns = msgspec.field(default_factory=Turns)  # of posts followed by a whole stretch
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -244,6 +251,7 @@ class BrandWatch:
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
+            life.turns = life.turns.without(posts, authors)
             revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
             if revised is not None:
                 life.revision = revised.revision
@@ -398,6 +406,17 @@ class BrandWatch:
                 if life is not None:
                     life.story.add(tally)
                     life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+        whole = bucket - STRETCH_MIN + 1
+        for (row, kind), life in self._lives.items():
+            life.turns = life.turns.with_others(self._turns(row, kind, whole, whole + 1, bucket))
+
+    def _turns(self, row: int, kind: Kind, begin: int, end: int, until: int) -> Turns:
+        """Turns after posts of some buckets; none of what is not about posts of one brand."""
+        if row == ALL_ROWS or kind is Kind.COVERAGE:
+            return Turns()
+        copies = kind is Kind.COORDINATED
+        known = until - RECENT_BUCKETS + 1, until
+        return find_turns(self._recent.get(row, []), begin, end, known, copies=copies)
 
     def _brand(self, row: int) -> WatchedBrand:
         return self._all if row == ALL_ROWS else self._brands[row]
@@ -434,10 +453,13 @@ class BrandWatch:
                     story.add(tally)
                     sample = smallest(sample + tally.sample, MAX_STORY)
             identity = alert_id(brand.id, transition.kind, transition.onset_ms)
-            life = _Life(identity, -1, transition.onset_ms, story, b"", sample)
+            begin = transition.onset_ms // BUCKET_MS - STRETCH_MIN
+            whole = closed.bucket - STRETCH_MIN + 2
+            turns = self._turns(*place, begin, whole, closed.bucket)
+            life = _Life(identity, -1, transition.onset_ms, story, b"", sample, turns)
             self._lives[place] = life
         life.revision += 1
-        alert = self._make_alert(brand, life, transition, closed)
+        alert = with_handles(self._make_alert(brand, life, transition, closed), brand.handles)
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
             del self._lives[place]
@@ -451,6 +473,10 @@ class BrandWatch:
         t, story = transition, life.story
         resolved = t.phase is Phase.RESOLVED
         cause = self._cause(brand.id, life.sample)
+        young = closed.bucket - STRETCH_MIN + 2
+        turns = life.turns.with_others(
+            self._turns(t.row, t.kind, young, closed.bucket + 1, closed.bucket)
+        )
         outlook = self._outlook(t.row, t, closed.bucket)
         return CrisisAlert(
             alert_id=life.alert_id,
@@ -469,6 +495,7 @@ class BrandWatch:
             decided_at=from_ms(t.decided_ms),
             fired_at=None if t.first_fired_ms is None else from_ms(t.first_fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
+            superseded=_superseded(t),
             observed=Observed(
                 minutes=t.observed.minutes,
                 mentions=t.observed.mentions,
@@ -477,6 +504,7 @@ class BrandWatch:
                 negative_authors=distinct(story.negative_authors),
                 reach=t.observed.reach,
                 sentiment=_sentiment(story),
+                weighted_sentiment=weighted_sentiment(life.sample),
             ),
             expected=Expected(
                 mentions=t.expected.mentions,
@@ -504,6 +532,7 @@ class BrandWatch:
                 )
             ),
             first_post=_exhibit(story.first[0]) if story.first else None,
+            take_off=_take_off(turns, story, life.sample),
             terms=tuple(
                 Term(
                     term=rising.term, z=rising.z, share=rising.share, usual_share=rising.usual_share
@@ -512,7 +541,7 @@ class BrandWatch:
             ),
             cause=cause,
             organic=_organic(story, life.sample),
-            voices=tuple(voices_of(story.exhibits, life.sample)),
+            voices=tuple(voices_of(story, life.sample, turns.turned)),
             growth_per_hour=outlook.growth_per_hour if outlook else None,
             forecast=tuple(
                 Forecast(hours=a.hours, mentions=a.mentions, low=a.low, high=a.high)
@@ -591,6 +620,19 @@ def _exhibit(row: ExhibitRow, alike: int = 1) -> Exhibit:
     )
 
 
+def _take_off(turns: Turns, story: Tally, sample: Sequence[SampleRow]) -> TakeOff | None:
+    turn = turns.took_off
+    if turn is None:
+        return None
+    [folded] = fold_exhibits([turn.row], sample, story.mentions)
+    return TakeOff(
+        exhibit=_exhibit(folded.row, folded.alike),
+        minutes=turn.minutes,
+        before_per_min=turn.before,
+        after_per_min=turn.after,
+    )
+
+
 def _organic(story: Tally, sample: Sequence[SampleRow]) -> Organic | None:
     if not story.mentions:
         return None
@@ -607,9 +649,16 @@ _WHAT = {
 }
 
 
+def _superseded(t: Transition) -> bool:
+    """Whether it is over because another alert of the brand says the same and more."""
+    return t.phase is Phase.RESOLVED and BECAME_CRISIS in t.reason
+
+
 def _summary(name: str, t: Transition) -> str:
     """One sentence for a page."""
     onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
+    if _superseded(t):
+        return f"{name}: {_WHAT[t.kind]} of {onset} has become a crisis, which has its own alert."
     if t.phase is Phase.RESOLVED:
         return f"{name}: {_WHAT[t.kind]} of {onset} is over."
     if t.kind is Kind.COVERAGE:

@@ -113,11 +113,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         incidents = read_incidents(args.incidents, {brand.id for brand in watchlist.brands})
     judged = args.incidents is not None or args.html is not None
     keeper = TrackKeeper()
-    factory = watch_factory(watchlist, settings, sentiment.version)
+    privacy = Privacy.for_files(known_pseudonyms=args.authors == "pseudonyms")
+    pseudonyms = None if privacy.known_pseudonyms else privacy.pseudonyms
+    factory = watch_factory(watchlist, settings, sentiment.version, pseudonyms)
     local = LocalRun(
         settings.posts_partitions, brands, sentiment, score_settings(settings), factory
     )
-    privacy = Privacy.for_files(known_pseudonyms=args.authors == "pseudonyms")
     options = FileOptions(fields=FieldMap.parse(args.map), privacy=privacy)
     reader = FileReader(args.file, options)
     rejects: list[str] = []

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from models.alert import CrisisAlert
+from models.alert import CrisisAlert, TakeOff
 from models.detection.base import Kind, Severity
 from pipeline.console.wording import SEVERITIES, decimal, figure, moment
 from pipeline.language import DEFAULT, N_, _, spoken
@@ -30,6 +30,9 @@ _OVER: Final[Mapping[Kind, str]] = {
     Kind.COORDINATED: N_("%(name)s: the flood of copies of %(onset)s UTC is over."),
     Kind.COVERAGE: N_("%(name)s: the loss of coverage of %(onset)s UTC is over."),
 }
+_BECAME_CRISIS: Final = N_(
+    "%(name)s: the worse mood of %(onset)s UTC has become a crisis, which has its own alert."
+)
 
 
 def summary(alert: CrisisAlert) -> str:
@@ -37,6 +40,8 @@ def summary(alert: CrisisAlert) -> str:
     if spoken() == DEFAULT:
         return alert.summary
     said = {"name": alert.brand_name, "onset": moment(alert.onset)}
+    if alert.superseded:
+        return _(_BECAME_CRISIS, **said)
     if alert.status == "resolved":
         return _(_OVER[alert.kind], **said)
     return _(_SINCE[alert.kind], **said) + _(
@@ -47,6 +52,16 @@ def summary(alert: CrisisAlert) -> str:
         minutes=alert.observed.minutes,
         usual_negative=figure(round(alert.expected.negative)),
         usual=figure(round(alert.expected.mentions)),
+    )
+
+
+def rise(take_off: TakeOff) -> str:
+    """What came after the post at which a story took off, and what before."""
+    return _(
+        "%(before)s a minute in the %(minutes)s min before it, %(after)s after it",
+        before=figure(take_off.before_per_min),
+        after=figure(take_off.after_per_min),
+        minutes=take_off.minutes,
     )
 
 

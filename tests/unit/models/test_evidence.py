@@ -14,6 +14,7 @@ from models.rising import (
     stems_of,
 )
 from models.tally import ExhibitRow, Tally, erase
+from models.turning import Turn
 from models.voices import voices_of
 from tests.unit.models.test_sample import row
 
@@ -89,8 +90,9 @@ def test_without_a_background_nothing_is_said_to_have_risen() -> None:
 def test_an_erased_post_or_author_is_gone_from_all_that_a_tally_holds() -> None:
     kept, gone, other = (exhibit(n, "tekst") for n in (1, 2, 3))
     tally = Tally(exhibits=[kept, gone, other], first=[gone, kept], sample=[row(1), row(2), row(3)])
+    tally.calm = [row(3), row(2), row(1)]
     assert erase(tally, {"x:2"}, {"a3"})
-    for rows in (tally.exhibits, tally.first, tally.sample):
+    for rows in (tally.exhibits, tally.first, tally.sample, tally.calm):
         assert [held.post for held in rows] == ["x:1"]
     assert not erase(tally, {"x:2"}, set())
 
@@ -131,9 +133,28 @@ def test_voices_are_the_loudest_of_either_side() -> None:
         row(3, author="mild", reach=5_000, tone_milli=0),
         row(4, author="", reach=9_000, tone_milli=-900),
     ]
-    voices = list(voices_of([exhibit(9, "fatalnie", reach=4_000)], sample))
-    assert [(v.author, v.role, v.reach) for v in voices] == [
+    story = Tally(exhibits=[exhibit(9, "fatalnie", reach=4_000)])
+    assert [(v.author, v.role, v.reach) for v in voices_of(story, sample)] == [
         ("a9", "loudest", 4_000),
         ("angry", "loudest", 900),
         ("calm", "calming", 700),
+    ]
+
+
+def test_who_calms_is_known_by_reach_though_the_sample_missed_it() -> None:
+    story = Tally(calm=[row(5, author="minister", reach=80_000, tone_milli=500)])
+    sample = [row(2, author="calm", reach=700, tone_milli=600)]
+    voices = list(voices_of(story, sample))
+    assert [(v.author, v.platform, v.role) for v in voices] == [
+        ("minister", "x", "calming"),
+        ("calm", "x", "calming"),
+    ]
+
+
+def test_who_turned_the_tone_is_told_apart_from_who_is_loud() -> None:
+    turn = Turn(exhibit(3, "skandal", reach=50), strength=9.0, before=0.1, after=0.6, minutes=15)
+    story = Tally(exhibits=[exhibit(9, "fatalnie", reach=4_000)])
+    assert [(v.author, v.role) for v in voices_of(story, [], [turn])] == [
+        ("a9", "loudest"),
+        ("a3", "turned"),
     ]
