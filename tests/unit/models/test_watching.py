@@ -174,6 +174,25 @@ def test_the_onset_of_an_alert_is_never_before_the_end_of_the_one_before_it() ->
     assert f"{second.onset:%H:%M} UTC" in second.summary
 
 
+def test_what_came_back_fired_when_it_came_back_and_never_before_its_onset() -> None:
+    script = {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 30: [(Phase.FIRING, START)],
+        START + 40: [(Phase.ESCALATED, START)],
+        START + 50: [(Phase.RESOLVED, START)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    alerts = [a for b in range(START, START + 35) for a in watch.decide(closed(b)).alerts]
+    again = make_watch(ScriptedBank(script))
+    again.load(watch.save())
+    alerts += [a for b in range(START + 35, START + 51) for a in again.decide(closed(b)).alerts]
+    back = alerts[2:]
+    assert len({alert.alert_id for alert in back}) == 1
+    assert {alert.fired_at for alert in back} == {back[0].decided_at}
+    assert all(a.fired_at is not None and a.onset <= a.fired_at for a in alerts)
+
+
 def test_the_end_of_an_alert_is_remembered_across_a_restart() -> None:
     script = {
         START + 10: [(Phase.FIRING, START)],
