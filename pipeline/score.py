@@ -339,6 +339,7 @@ class ScoreStage:
                 self.readers.clear()
                 self._failure = error
                 raise
+        self.metrics.rebalances.inc()
         log.info("assigned partitions of posts: %s", sorted(tp.partition for tp in tps))
 
     async def _make_readers(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
