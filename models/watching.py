@@ -392,7 +392,7 @@ class BrandWatch:
             return None
         counts = dict.fromkeys(range(bucket - RECENT_BUCKETS + 1, bucket + 1), 0)
         counts |= {at: t.mentions for at, t in self._recent.get(row, []) if at in counts}
-        return look_ahead(list(counts.values()), minutes[0] / minutes[1])
+        return look_ahead(list(counts.values()), minutes[0] / minutes[1], minutes[1])
 
     def _remember(self, bucket: int, tallies: dict[int, Tally]) -> None:
         for row, tally in tallies.items():
