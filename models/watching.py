@@ -478,6 +478,7 @@ class BrandWatch:
             self._turns(t.row, t.kind, young, closed.bucket + 1, closed.bucket)
         )
         outlook = self._outlook(t.row, t, closed.bucket)
+        fired_ms = _fired_ms(t, life)
         return CrisisAlert(
             alert_id=life.alert_id,
             revision=life.revision,
@@ -493,7 +494,7 @@ class BrandWatch:
             onset_low=from_ms(t.onset_low_ms),
             onset_high=from_ms(t.onset_high_ms),
             decided_at=from_ms(t.decided_ms),
-            fired_at=None if t.first_fired_ms is None else from_ms(t.first_fired_ms),
+            fired_at=None if fired_ms is None else from_ms(fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
             superseded=_superseded(t),
             observed=Observed(
@@ -567,6 +568,15 @@ def _not_before(transition: Transition, begins_ms: int) -> Transition:
         onset_low_ms=max(transition.onset_low_ms, begins_ms),
         onset_high_ms=max(transition.onset_high_ms, onset_ms),
     )
+
+
+def _fired_ms(transition: Transition, life: _Life) -> int | None:
+    """When this alert first fired; what came back under a new identity fired then, not before."""
+    fired_ms = transition.first_fired_ms
+    if fired_ms is None or fired_ms >= life.onset_ms:
+        return fired_ms
+    before = CrisisAlert.model_validate_json(life.last).fired_at if life.last else None
+    return transition.decided_ms if before is None else round(before.timestamp() * 1000)
 
 
 def _minute(n_rows: int, closed: ClosedBucket, tallies: dict[int, Tally]) -> Minute:
