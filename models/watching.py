@@ -14,14 +14,11 @@ from models.alert import (
     ALL_BRANDS,
     CrisisAlert,
     Evidence,
-    Exhibit,
     Expected,
     Forecast,
     Observed,
-    Organic,
     ProbableCause,
     Step,
-    TakeOff,
     Term,
     alert_id,
     from_ms,
@@ -41,7 +38,7 @@ from models.detection.base import (
     Severity,
     Transition,
 )
-from models.evidence import fold_exhibits, spread
+from models.evidence import fold_exhibits
 from models.figures import Handles, with_handles
 from models.influence import weighted_sentiment
 from models.leniency import budget_factor
@@ -61,13 +58,20 @@ from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint, SeriesTerm
 from models.tally import (
     Erasure,
-    ExhibitRow,
     Tally,
     authors_of,
     best_exhibits,
     distinct,
     erase,
     posts_of,
+)
+from models.telling import (
+    exhibit_of,
+    organic_of,
+    sentiment_of,
+    summary_of,
+    superseded,
+    take_off_of,
 )
 from models.turning import STRETCH_MIN, Turns, find_turns
 from models.voices import voices_of
@@ -81,8 +85,6 @@ LEAST_HOUR_Z = 3.5
 _NEGATIVE_BINS = slice(round(NEGATIVE_FROM * N_BINS), N_BINS)
 
 ALL_BRANDS_NAME = "All brands"
-BECAME_CRISIS = "it has become a crisis"
-"""Stands in the reason of a mood that ends as a crisis; see `models.detection.life`."""
 
 BankFactory = Callable[[Sequence[RowSettings]], Bank]
 
@@ -341,7 +343,7 @@ class BrandWatch:
         points = []
         for row, brand in enumerate(self._brands):
             tally = tallies.get(row) or Tally()
-            sentiment = _sentiment(tally)
+            sentiment = sentiment_of(tally)
             self._rolling.update(row, tally.mentions, sentiment)
             points.append(
                 SeriesPoint(
@@ -393,7 +395,7 @@ class BrandWatch:
             return None
         counts = dict.fromkeys(range(bucket - RECENT_BUCKETS + 1, bucket + 1), 0)
         counts |= {at: t.mentions for at, t in self._recent.get(row, []) if at in counts}
-        return look_ahead(list(counts.values()), minutes[0] / minutes[1])
+        return look_ahead(list(counts.values()), minutes[0] / minutes[1], minutes[1])
 
     def _remember(self, bucket: int, tallies: dict[int, Tally]) -> None:
         for row, tally in tallies.items():
@@ -490,7 +492,7 @@ class BrandWatch:
             status=status_of(t.phase, fired=t.first_fired_ms is not None),
             phase=t.phase,
             severity=t.severity,
-            summary=_summary(brand.name, t),
+            summary=summary_of(brand.name, t),
             reason=t.reason,
             onset=from_ms(life.onset_ms),
             onset_low=from_ms(t.onset_low_ms),
@@ -498,7 +500,7 @@ class BrandWatch:
             decided_at=from_ms(t.decided_ms),
             fired_at=None if life.fired_ms < 0 else from_ms(life.fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
-            superseded=_superseded(t),
+            superseded=superseded(t),
             observed=Observed(
                 minutes=t.observed.minutes,
                 mentions=t.observed.mentions,
@@ -506,7 +508,7 @@ class BrandWatch:
                 authors=distinct(story.authors),
                 negative_authors=distinct(story.negative_authors),
                 reach=t.observed.reach,
-                sentiment=_sentiment(story),
+                sentiment=sentiment_of(story),
                 weighted_sentiment=weighted_sentiment(life.sample),
             ),
             expected=Expected(
@@ -529,13 +531,13 @@ class BrandWatch:
             platforms=dict(sorted(story.platforms.items())),
             languages=dict(sorted(story.languages.items())),
             exhibits=tuple(
-                _exhibit(folded.row, folded.alike)
+                exhibit_of(folded.row, folded.alike)
                 for folded in fold_exhibits(
                     best_exhibits(story.exhibits), life.sample, story.mentions
                 )
             ),
-            first_post=_exhibit(story.first[0]) if story.first else None,
-            take_off=_take_off(turns, story, life.sample),
+            first_post=exhibit_of(story.first[0]) if story.first else None,
+            take_off=take_off_of(turns, story, life.sample),
             terms=tuple(
                 Term(
                     term=rising.term, z=rising.z, share=rising.share, usual_share=rising.usual_share
@@ -543,7 +545,7 @@ class BrandWatch:
                 for rising in rising_terms(life.sample, self._background_of(brand.id))
             ),
             cause=cause,
-            organic=_organic(story, life.sample),
+            organic=organic_of(story, life.sample),
             voices=tuple(voices_of(story, life.sample, turns.turned)),
             growth_per_hour=outlook.growth_per_hour if outlook else None,
             forecast=tuple(
@@ -612,75 +614,3 @@ _SCALARS: dict[str, Callable[[Tally], float]] = {
     "negative_reach": lambda t: t.negative_reach,
     "platforms": lambda t: len(t.platforms),
 }
-
-
-def _sentiment(tally: Tally) -> float | None:
-    if not tally.mentions:
-        return None
-    return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
-
-
-def _exhibit(row: ExhibitRow, alike: int = 1) -> Exhibit:
-    return Exhibit(
-        post=row.post,
-        created_at=from_ms(row.created_ms),
-        platform=row.platform,
-        author=row.author,
-        reach=row.reach,
-        text=row.text,
-        language=row.language,
-        url=row.url,
-        p_negative=row.p_negative_milli / 1000,
-        alike=alike,
-    )
-
-
-def _take_off(turns: Turns, story: Tally, sample: Sequence[SampleRow]) -> TakeOff | None:
-    turn = turns.took_off
-    if turn is None:
-        return None
-    [folded] = fold_exhibits([turn.row], sample, story.mentions)
-    return TakeOff(
-        exhibit=_exhibit(folded.row, folded.alike),
-        minutes=turn.minutes,
-        before_per_min=turn.before,
-        after_per_min=turn.after,
-    )
-
-
-def _organic(story: Tally, sample: Sequence[SampleRow]) -> Organic | None:
-    if not story.mentions:
-        return None
-    found = spread(story.copies, story.mentions, distinct(story.authors), sample)
-    return Organic(copies=found.copies, authors=found.authors, entropy=found.entropy)
-
-
-_WHAT = {
-    Kind.SURGE_NEGATIVE: "negative surge",
-    Kind.SURGE: "surge of mentions",
-    Kind.MOOD: "worse mood",
-    Kind.COORDINATED: "flood of copies",
-    Kind.COVERAGE: "loss of coverage",
-}
-
-
-def _superseded(t: Transition) -> bool:
-    """Whether it is over because another alert of the brand says the same and more."""
-    return t.phase is Phase.RESOLVED and BECAME_CRISIS in t.reason
-
-
-def _summary(name: str, t: Transition) -> str:
-    """One sentence for a page."""
-    onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
-    if _superseded(t):
-        return f"{name}: {_WHAT[t.kind]} of {onset} has become a crisis, which has its own alert."
-    if t.phase is Phase.RESOLVED:
-        return f"{name}: {_WHAT[t.kind]} of {onset} is over."
-    if t.kind is Kind.COVERAGE:
-        return f"{name}: {_WHAT[t.kind]} since {onset}; until it is back, calm means nothing."
-    platform = " (a platform effect)" if t.row == ALL_ROWS else ""
-    return (
-        f"{name}: {_WHAT[t.kind]}{platform} since {onset}: {t.observed.negative:.0f} negative of "
-        f"{t.observed.mentions:.0f} mentions in {t.observed.minutes} min, where "
-        f"{t.expected.negative:.0f} of {t.expected.mentions:.0f} are usual."
-    )
