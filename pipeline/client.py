@@ -98,6 +98,12 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+def hidden_from(settings: Settings) -> str:
+    """What else may be the matter with a missing topic: Kafka hides those one may not describe."""
+    user = settings.sasl_username
+    return f" (if it is there: grant Describe on it to {user})" if user else ""
+
+
 def group_arguments(settings: Settings) -> dict[str, int]:
     """Time limits of a consumer group, ms.
 

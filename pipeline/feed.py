@@ -19,7 +19,7 @@ from models.alert import CrisisAlert
 from models.errors import UserError
 from models.feedback import Feedback, decode_feedback
 from models.series import SeriesPoint, decode_series_point
-from pipeline.client import connection_arguments, reach, stop_consumer, unreachable
+from pipeline.client import connection_arguments, hidden_from, reach, stop_consumer, unreachable
 from pipeline.ledger import Ledger
 from pipeline.metrics import FeedMetrics
 from pipeline.settings import Settings
@@ -181,6 +181,7 @@ class Feed:
         if missing:
             raise UserError(
                 f"topic {', '.join(sorted(missing))} does not exist: run `czujka topics create`"
+                + hidden_from(self._settings)
             )
         consumer.subscribe(list(self._names))
         parts = await self._assignment(consumer)

@@ -20,7 +20,7 @@ from faust.types import TP, EventT, FutureMessage, StreamT
 
 from models.alert import CrisisAlert
 from models.detection.base import BUCKET_MS
-from models.errors import EXIT_FAILED, EXIT_OK, UserError
+from models.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK, UserError
 from models.recall import Recall, without
 from models.tally import decode_frame
 from models.watching import BrandWatch
@@ -162,8 +162,7 @@ class WatchStage:
                 log.warning("partition %d was elsewhere for a while: loading its state", partition)
                 owned = None
         if owned is None:
-            checkpoint = read_checkpoint(partition, self._table)
-            manifest = None if checkpoint is None else checkpoint.manifest
+            stage, manifest = self._load(partition)
             if manifest is not None and offset > manifest.next_offset:
                 log.error(
                     "tallies of partition %d from offset %d to %d are gone: the buckets they "
@@ -173,12 +172,27 @@ class WatchStage:
                     offset - 1,
                 )
                 self._metrics.lost_frames.inc(offset - manifest.next_offset)
-            stage: PartitionStage[EventT] = PartitionStage(
-                lambda: self._make_watch(partition), checkpoint
-            )
             owned = _Owned(stage, manifest, time.monotonic() + self._settings.checkpoint_interval_s)
             self._owned[partition] = owned
         return owned
+
+    def _load(self, partition: int) -> tuple[PartitionStage[EventT], Manifest | None]:
+        """The stage of a partition as it was saved.
+
+        Raises:
+            UserError: the state is damaged, or of another release.
+        """
+        try:
+            checkpoint = read_checkpoint(partition, self._table)
+            stage: PartitionStage[EventT] = PartitionStage(
+                lambda: self._make_watch(partition), checkpoint
+            )
+        except ValueError as error:
+            raise UserError(
+                f"the state of partition {partition} cannot be read ({error}): run the release "
+                "that wrote it, or process again from a point in time (docs/operations.md)"
+            ) from error
+        return stage, None if checkpoint is None else checkpoint.manifest
 
     def _manifest_bytes(self, partition: int) -> bytes | None:
         value: bytes | None = self._table.get(manifest_key(partition))
@@ -355,6 +369,9 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         async for event in stream.noack().events():
             try:
                 await stage.take(event)
+            except UserError as error:
+                log.critical("watch stops, nothing is lost: %s", error)
+                os._exit(EXIT_CONFIGURATION)
             except Exception as error:
                 log.critical("watch stops, nothing is lost: %s", error, exc_info=error)
                 os._exit(EXIT_FAILED)
