@@ -490,15 +490,15 @@ TOOK_OFF = {"minutes": 15, "before_per_min": 0.5, "after_per_min": 9.25}
             "en",
             "After this one it took off",
             "The first one kept, after which it took off",
-            "0.5 a minute in the 15 min before it, 9.2 after it",
+            "negative mentions a minute: 0.5 in the 15 min before it, 9.2 after it",
             "Turned the tone",
         ),
         (
             "pl",
             "Po tym wpisie sprawa ruszyła",
             "Najwcześniejszy zachowany; po nim sprawa ruszyła",
-            "na minutę: 0,5 w ciągu 15 min przed nim, 9,2 po nim",
-            "Po tym wpisie nastroje siadły",
+            "negatywne wzmianki na minutę: 0,5 w ciągu 15 min przed nim, 9,2 po nim",
+            "Zwrot nastrojów",
         ),
     ],
 )
