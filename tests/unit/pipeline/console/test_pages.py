@@ -549,3 +549,33 @@ def test_a_brand_without_a_plan_and_an_alert_without_text_are_pages_like_others(
     ledger.fold_alert(ownerless)
     assert browser.get(alert_href(ownerless.alert_id)).status_code == 200
     assert browser.get(f"/reports/{ownerless.alert_id}?format=md").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("taken", "packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("GZIP;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0, identity", False),
+        ("gzip; q=0.0", False),
+        ("", False),
+    ],
+)
+def test_the_overview_is_packed_for_those_who_take_it_so(taken: str, packed: bool) -> None:
+    ledger = ledger_of(crisis_alert())
+    browser = client(ledger)
+    answer = browser.get("/", headers={"Accept-Encoding": taken})
+    assert (answer.headers.get("Content-Encoding") == "gzip") == packed
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.text == browser.get("/", headers={"Accept-Encoding": "identity"}).text
+
+
+def test_pages_that_hold_the_mark_of_a_session_are_never_packed() -> None:
+    alert = crisis_alert()
+    ledger = ledger_of(alert)
+    ledger.fold_point(series_point())
+    browser = client(ledger)
+    for path in (alert_href(alert.alert_id), brand_href("orzel-air"), "/alerts"):
+        answer = browser.get(path, headers={"Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in answer.headers
