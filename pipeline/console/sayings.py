@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from models.alert import CrisisAlert, TakeOff
+from models.alert import CrisisAlert
 from models.detection.base import Kind, Severity
 from pipeline.console.wording import SEVERITIES, decimal, figure, moment
 from pipeline.language import DEFAULT, N_, _, spoken
@@ -55,14 +55,24 @@ def summary(alert: CrisisAlert) -> str:
     )
 
 
-def rise(take_off: TakeOff) -> str:
-    """What came after the post at which a story took off, and what before."""
-    return _(
-        "%(before)s a minute in the %(minutes)s min before it, %(after)s after it",
-        before=figure(take_off.before_per_min),
-        after=figure(take_off.after_per_min),
-        minutes=take_off.minutes,
+def rise(alert: CrisisAlert) -> str:
+    """What came before and after the post at which a story took off; "" if none is known."""
+    take_off = alert.take_off
+    if take_off is None:
+        return ""
+    form = (
+        _("mentions a minute: %(before)s in the %(minutes)s min before it, %(after)s after it")
+        if alert.kind is Kind.COORDINATED
+        else _(
+            "negative mentions a minute: %(before)s in the %(minutes)s min before it, %(after)s "
+            "after it"
+        )
     )
+    return form % {
+        "before": figure(take_off.before_per_min),
+        "after": figure(take_off.after_per_min),
+        "minutes": take_off.minutes,
+    }
 
 
 _FORMS: Final = (

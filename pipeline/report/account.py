@@ -300,7 +300,7 @@ def _events(
         events.append(Event(alert.fired_at, "fired", _("Fired first"), _reason_of(revisions)))
     if alert.take_off is not None:
         at = alert.take_off.exhibit.created_at
-        events.append(Event(at, "took-off", _("Took off"), sayings.rise(alert.take_off)))
+        events.append(Event(at, "took-off", _("Took off"), sayings.rise(alert)))
     previous: Phase | None = None
     for revision in revisions:
         if revision.phase is not previous and revision.phase in _PHASES:

@@ -190,7 +190,7 @@ def _exhibits(account: Account) -> Iterator[str]:
         yield from _quoted(first, _("The first one kept"))
     if take_off is not None:
         after = _("After this one it took off")
-        yield from _quoted(take_off.exhibit, f"{after}: {sayings.rise(take_off)}")
+        yield from _quoted(take_off.exhibit, f"{after}: {sayings.rise(alert)}")
     for exhibit in alert.exhibits:
         yield from _quoted(exhibit)
 

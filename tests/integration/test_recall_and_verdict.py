@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ import pytest
 from models.alert import CrisisAlert, Exhibit
 from models.feedback import Answer, decode_feedback
 from pipeline.child import Child
-from pipeline.console.views import alert_href, brand_href, report_href
+from pipeline.console.views import alert_href, brand_href, report_href, resilience_href
 from pipeline.settings import Settings
 from tests.support.roles import (
     DEMO_WATCHLIST,
@@ -76,8 +77,11 @@ def address_of(console: Child) -> str:
 
 
 def page(console: Child, path: str) -> str:
-    with urllib.request.urlopen(address_of(console) + path, timeout=60) as answer:
-        return str(answer.read(), "utf-8")
+    try:
+        with urllib.request.urlopen(address_of(console) + path, timeout=60) as answer:
+            return str(answer.read(), "utf-8")
+    except urllib.error.HTTPError as error:
+        return str(error.read(), "utf-8")
 
 
 def shown(alert: CrisisAlert) -> list[Exhibit]:
@@ -136,6 +140,7 @@ def test_what_is_erased_is_gone_everywhere_and_a_verdict_narrows_the_budget(
 
         assert_erasures(settings, console, roles, newest, tmp_path)
         assert_verdict(settings, console, crisis)
+        assert_weeks(settings, console, roles, crisis, tmp_path)
 
         decided = count_records(settings, "series")
         replayed = run_command(settings, "replay", after, "--speed", SPEED, limit_s=200)
@@ -194,6 +199,20 @@ def assert_erasures(
     files = [path.read_text() for path in (folder / "reports").iterdir()]
     assert len(files) == 2
     assert not any(text in file for text in gone for file in files)
+
+
+def assert_weeks(
+    settings: Settings, console: Child, roles: list[Child], crisis: CrisisAlert, folder: Path
+) -> None:
+    """Digest and resilience are read from the topics, in the console and by the command."""
+    digests = folder / "digests"
+    done = run_command(settings, "digest", "--out", digests)
+    assert done.returncode == 0, done.stderr
+    [written] = digests.glob("*.md")
+    assert crisis.brand_name in written.read_text()
+    until(lambda: page(console, "/digest?format=md") == written.read_text(), roles)
+    here = resilience_href(crisis.brand)
+    assert report_href(crisis.alert_id) in page(console, here)
 
 
 def assert_verdict(settings: Settings, console: Child, crisis: CrisisAlert) -> None:

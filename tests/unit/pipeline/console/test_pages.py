@@ -490,15 +490,15 @@ TOOK_OFF = {"minutes": 15, "before_per_min": 0.5, "after_per_min": 9.25}
             "en",
             "After this one it took off",
             "The first one kept, after which it took off",
-            "0.5 a minute in the 15 min before it, 9.2 after it",
+            "negative mentions a minute: 0.5 in the 15 min before it, 9.2 after it",
             "Turned the tone",
         ),
         (
             "pl",
             "Po tym wpisie sprawa ruszyła",
             "Najwcześniejszy zachowany; po nim sprawa ruszyła",
-            "na minutę: 0,5 w ciągu 15 min przed nim, 9,2 po nim",
-            "Po tym wpisie nastroje siadły",
+            "negatywne wzmianki na minutę: 0,5 w ciągu 15 min przed nim, 9,2 po nim",
+            "Zwrot nastrojów",
         ),
     ],
 )
@@ -549,3 +549,33 @@ def test_a_brand_without_a_plan_and_an_alert_without_text_are_pages_like_others(
     ledger.fold_alert(ownerless)
     assert browser.get(alert_href(ownerless.alert_id)).status_code == 200
     assert browser.get(f"/reports/{ownerless.alert_id}?format=md").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("taken", "packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("GZIP;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0, identity", False),
+        ("gzip; q=0.0", False),
+        ("", False),
+    ],
+)
+def test_the_overview_is_packed_for_those_who_take_it_so(taken: str, packed: bool) -> None:
+    ledger = ledger_of(crisis_alert())
+    browser = client(ledger)
+    answer = browser.get("/", headers={"Accept-Encoding": taken})
+    assert (answer.headers.get("Content-Encoding") == "gzip") == packed
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.text == browser.get("/", headers={"Accept-Encoding": "identity"}).text
+
+
+def test_pages_that_hold_the_mark_of_a_session_are_never_packed() -> None:
+    alert = crisis_alert()
+    ledger = ledger_of(alert)
+    ledger.fold_point(series_point())
+    browser = client(ledger)
+    for path in (alert_href(alert.alert_id), brand_href("orzel-air"), "/alerts"):
+        answer = browser.get(path, headers={"Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in answer.headers
