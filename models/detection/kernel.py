@@ -30,7 +30,11 @@ SURGE_SIZES = np.array([1.0, 3.0, 9.0])
 CRISIS_NEGATIVE = 0.7
 """Share of negatives among the posts that a crisis adds."""
 
-LOCAL_DECAY = 0.5 ** (c.SLOT_MIN / 150.0)
+HALF_LIFE_MIN = 150.0
+HALF_LIFE_POWER = 0.35
+HALF_LIFE_LEAST_MIN = 60.0
+"""The local level and mood forget by half in this time at up to one post a minute, and sooner where
+more posts tell more: the gain of the best filter grows with the root of their number."""
 WEEK_DECAY = 0.5 ** (1.0 / 4.0)
 LONG_DECAY = 0.5 ** (1.0 / (14 * 24 * 60.0))
 LONG_DECAY_HOUR = LONG_DECAY**60
@@ -337,25 +341,33 @@ def _close_hour(row: Floats, hour: int, season_n: Any, season_t: Any) -> None:
 
 
 @compile_loop
+def half_life_of(row: Floats) -> float:
+    """Minutes after which what is known of the local level and mood counts half."""
+    shorter = max(level_of(row), 1.0) ** -HALF_LIFE_POWER
+    return float(max(HALF_LIFE_MIN * shorter, HALF_LIFE_LEAST_MIN))
+
+
+@compile_loop
 def _feed_local(row: Floats, slot: Any) -> None:
     """Feeds a past slot of the ring into local level and local mood, spikes clipped."""
     s = slot[c.RING_S]
     if s <= 0.0:
         return
     n = slot[c.RING_N]
+    keep = 0.5 ** (c.SLOT_MIN / half_life_of(row))
     part = 1.0
     limit = 2.0 * slot[c.RING_MU] + 6.0
     if row[c.AGE] > SETTLED_MIN and n > limit:
         part = limit / n
-    row[c.LOCAL_N] = LOCAL_DECAY * row[c.LOCAL_N] + part * n
-    row[c.LOCAL_S] = LOCAL_DECAY * row[c.LOCAL_S] + s
+    row[c.LOCAL_N] = keep * row[c.LOCAL_N] + part * n
+    row[c.LOCAL_S] = keep * row[c.LOCAL_S] + s
     usual = 1.5 * s + 3.0
     if row[c.AGE] > SETTLED_MIN and n > usual:
         part = usual / n
-    row[c.MOOD_N] = LOCAL_DECAY * row[c.MOOD_N] + part * n
-    row[c.MOOD_H] = LOCAL_DECAY * row[c.MOOD_H] + part * slot[c.RING_H]
-    row[c.MOOD_X] = LOCAL_DECAY * row[c.MOOD_X] + part * slot[c.RING_X]
-    row[c.MOOD_W] = LOCAL_DECAY * row[c.MOOD_W] + part * slot[c.RING_W]
+    row[c.MOOD_N] = keep * row[c.MOOD_N] + part * n
+    row[c.MOOD_H] = keep * row[c.MOOD_H] + part * slot[c.RING_H]
+    row[c.MOOD_X] = keep * row[c.MOOD_X] + part * slot[c.RING_X]
+    row[c.MOOD_W] = keep * row[c.MOOD_W] + part * slot[c.RING_W]
 
 
 @compile_loop
