@@ -79,8 +79,9 @@ tenfold above one post a minute: where posts are many, drift is all that is left
 NEW_MOOD = 2.0
 """Standard deviations of the long-run mood by which the null is shifted up while it is learnt."""
 NEW_LEVEL = 2.0
-"""How far, in logs, a new brand's rate may lie above what little is known; fades over days."""
-NEW_MIN = 2.5 * 1440.0
+"""How far, in logs, a new brand's rate may lie above what little is known."""
+NEW_MIN = 3.0 * 1440.0
+"""That lasts for days, until each hour has been seen on some, and is gone within the week."""
 BETTER_MOOD = 0.5
 """A local mood better than the long run counts by this share, and not at all in or after a burst:
 the end of good news is no bad news."""
@@ -536,7 +537,7 @@ def step_rows(
             p_u = 1.0 / (1.0 + math.exp(-null_x))
             floor = 1.0 if row[c.AGE] < 2.0 * NEW_MIN else SLUMP_FLOOR
             mu_u = season * max(g, floor) * scale * common
-            new = NEW_LEVEL * math.exp(-row[c.AGE] / NEW_MIN)
+            new = NEW_LEVEL * math.exp(-((row[c.AGE] / NEW_MIN) ** 2))
             mu_u *= math.exp(LEVEL_MARGIN * math.sqrt(level_var) + new)
             leak = LEAK * copies[i]
             if leak > 0.0:
