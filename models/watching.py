@@ -119,6 +119,7 @@ class _Life(msgspec.Struct, array_like=True):
     last: bytes  # the last revision, as JSON
     sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
     turns: Turns = msgspec.field(default_factory=Turns)  # of posts followed by a whole stretch
+    fired_ms: int = -1  # when this alert first fired, -1 while it has not
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -461,6 +462,8 @@ class BrandWatch:
             life = _Life(identity, -1, transition.onset_ms, story, b"", sample, turns)
             self._lives[place] = life
         life.revision += 1
+        if life.fired_ms < 0:
+            life.fired_ms = _fired_ms(transition, life.onset_ms)
         alert = with_handles(self._make_alert(brand, life, transition, closed), brand.handles)
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
@@ -480,7 +483,6 @@ class BrandWatch:
             self._turns(t.row, t.kind, young, closed.bucket + 1, closed.bucket)
         )
         outlook = self._outlook(t.row, t, closed.bucket)
-        fired_ms = _fired_ms(t, life)
         return CrisisAlert(
             alert_id=life.alert_id,
             revision=life.revision,
@@ -496,7 +498,7 @@ class BrandWatch:
             onset_low=from_ms(t.onset_low_ms),
             onset_high=from_ms(t.onset_high_ms),
             decided_at=from_ms(t.decided_ms),
-            fired_at=None if fired_ms is None else from_ms(fired_ms),
+            fired_at=None if life.fired_ms < 0 else from_ms(life.fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
             superseded=superseded(t),
             observed=Observed(
@@ -572,13 +574,16 @@ def _not_before(transition: Transition, begins_ms: int) -> Transition:
     )
 
 
-def _fired_ms(transition: Transition, life: _Life) -> int | None:
-    """When this alert first fired; what came back under a new identity fired then, not before."""
-    fired_ms = transition.first_fired_ms
-    if fired_ms is None or fired_ms >= life.onset_ms:
-        return fired_ms
-    before = CrisisAlert.model_validate_json(life.last).fired_at if life.last else None
-    return transition.decided_ms if before is None else round(before.timestamp() * 1000)
+def _fired_ms(transition: Transition, onset_ms: int) -> int:
+    """When an alert with this onset first fired, -1 if it has not.
+
+    What came back is an alert of its own here: that its like fired before it began does not count.
+    """
+    if transition.first_fired_ms is None:
+        return -1
+    if transition.first_fired_ms >= onset_ms:
+        return transition.first_fired_ms
+    return transition.decided_ms
 
 
 def _minute(n_rows: int, closed: ClosedBucket, tallies: dict[int, Tally]) -> Minute:

@@ -72,11 +72,22 @@ def test_a_watchlist_that_does_not_parse_is_told_with_file_and_line(
     assert f"{watchlist}:" in line
 
 
-def test_a_state_folder_that_may_not_be_made_is_told(embedded_settings: MakeSettings) -> None:
+@pytest.mark.parametrize("role", ["score", "watch"])
+def test_a_watchlist_that_is_not_there_is_told_with_the_file(
+    embedded_settings: MakeSettings, tmp_path: Path, role: str
+) -> None:
+    settings = embedded_settings(watchlist=tmp_path / "none.yaml", state_dir=tmp_path / "state")
+    create_topics(settings)
+    assert str(settings.watchlist) in line_of(run_command(settings, role))
+
+
+@pytest.mark.parametrize("role", ["watch", "connect simulator"])
+def test_a_state_folder_that_may_not_be_made_is_told(
+    embedded_settings: MakeSettings, role: str
+) -> None:
     settings = embedded_settings(watchlist=DEMO_WATCHLIST, state_dir=Path("/proc/czujka"))
     create_topics(settings)
-    line = line_of(run_command(settings, "watch"))
-    assert "CZUJKA_STATE_DIR=/proc/czujka" in line
+    assert "/proc/czujka" in line_of(run_command(settings, *role.split()))
 
 
 @pytest.fixture
