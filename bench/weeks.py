@@ -11,8 +11,7 @@ import argparse
 import asyncio
 import resource
 import time
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, product
 
 from aiokafka import AIOKafkaProducer
 
@@ -29,6 +28,8 @@ from tests.support.kafka import open_kafka
 
 DAY_MIN = 24 * 60
 BATCH_BYTES = 900_000
+BATCH_RECORDS = 1000
+STEP_MIN = 240
 _PLACE = 1_111_111_111_111
 
 
@@ -40,24 +41,26 @@ async def write(settings: Settings, brands: int, days: int) -> int:
     )
     await producer.start()
     topic, parts = settings.topic("series"), settings.tallies_partitions
-    written = 0
-    sent = []
+    templates: list[list[tuple[bytes, bytes]]] = [[] for _ in range(parts)]
     for brand in range(brands):
         made = point(brand, 0, brand % 11).model_copy(update={"bucket_ms": _PLACE})
-        template, key = made.encode(), made.key()
-        minutes = iter(range(end - days * DAY_MIN, end))
-        while chunk := list(islice(minutes, 1000)):
-            batch = producer.create_batch()
-            for minute in chunk:
-                value = template.replace(b"%d" % _PLACE, b"%d" % (minute * BUCKET_MS))
-                if batch.append(key=key, value=value, timestamp=minute * BUCKET_MS) is None:
-                    raise SystemExit("a batch is too small: raise BATCH_BYTES")
-            batch.close()
-            sent.append(await producer.send_batch(batch, topic, partition=brand % parts))
-            written += len(chunk)
+        templates[brand % parts].append((made.key(), made.encode()))
+    written = 0
+    for begin in range(end - days * DAY_MIN, end, STEP_MIN):
+        sent = []
+        for part, own in enumerate(templates):
+            pairs = product(range(begin, min(end, begin + STEP_MIN)), own)
+            while chunk := list(islice(pairs, BATCH_RECORDS)):
+                batch = producer.create_batch()
+                for minute, (key, template) in chunk:
+                    value = template.replace(b"%d" % _PLACE, b"%d" % (minute * BUCKET_MS))
+                    if batch.append(key=key, value=value, timestamp=None) is None:
+                        raise SystemExit("a batch is too small: raise BATCH_BYTES")
+                batch.close()
+                sent.append(await producer.send_batch(batch, topic, partition=part))
+                written += len(chunk)
         for one in sent:
             await one
-        sent.clear()
     await producer.stop()
     return written
 
@@ -79,20 +82,18 @@ def main() -> None:
         begun = time.perf_counter()
         written = asyncio.run(write(settings, args.brands, args.days))
         print(f"{written:,} minutes written in {time.perf_counter() - begun:.0f} s", flush=True)
-        for days in (15, args.days + 1):
-            told: list[float] = []
-            history, before = History(), rss_mb()
-            begun, cpu = time.perf_counter(), time.process_time()
-            since = datetime.now(tz=UTC) - timedelta(days=days)
-            asyncio.run(read_history(settings, since, history, told.append))
-            took, cpu = time.perf_counter() - begun, time.process_time() - cpu
-            minutes = sum(s.minutes.bit_count() for h in history.hours.values() for s in h.values())
-            print(
-                f"{days} days: {minutes:,} minutes of {len(history.hours)} brands read in "
-                f"{took:.0f} s ({minutes / took:,.0f} a second, {cpu:.0f} s of processor), told "
-                f"{len(told)} times how far; {before:.0f} MB before, {rss_mb():.0f} MB after",
-                flush=True,
-            )
+        told: list[float] = []
+        history, before = History(), rss_mb()
+        begun, cpu = time.perf_counter(), time.process_time()
+        asyncio.run(read_history(settings, into=history, tell=told.append))
+        took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    minutes = sum(s.minutes.bit_count() for h in history.hours.values() for s in h.values())
+    print(
+        f"{minutes:,} minutes of {len(history.hours)} brands read in {took:.0f} s "
+        f"({minutes / took:,.0f} a second, {cpu:.0f} s of processor), told {len(told)} times how "
+        f"far; {before:.0f} MB before, {rss_mb():.0f} MB after",
+        flush=True,
+    )
     begun = time.perf_counter()
     page = digest_html(write_digest(history, history.newest or from_ms(0)))
     print(f"digest of it: {time.perf_counter() - begun:.2f} s, {len(page) / 1024:.0f} kB")

@@ -38,7 +38,7 @@ from models.detection.base import (
     Severity,
     Transition,
 )
-from models.evidence import fold_exhibits
+from models.evidence import choose_exhibits
 from models.figures import Handles, with_handles
 from models.influence import weighted_sentiment
 from models.leniency import budget_factor
@@ -58,6 +58,7 @@ from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.series import SeriesPoint, SeriesTerm
 from models.tally import (
     Erasure,
+    ExhibitRow,
     Tally,
     authors_of,
     best_exhibits,
@@ -79,6 +80,8 @@ from models.voices import voices_of
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
 """Buckets kept for each brand, so that an alert can show what came before its first decision."""
+MAX_CANDIDATES = 24
+"""Exhibits of a story, of which those to be shown are chosen."""
 MAX_HOUR_TERMS = 8
 LEAST_HOUR_Z = 3.5
 """Above this a term of an hour is told: there are many hours, and many terms."""
@@ -120,6 +123,7 @@ class _Life(msgspec.Struct, array_like=True):
     sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
     turns: Turns = msgspec.field(default_factory=Turns)  # of posts followed by a whole stretch
     fired_ms: int = -1  # when this alert first fired, -1 while it has not
+    exhibits: list[ExhibitRow] = msgspec.field(default_factory=list)  # more than are shown
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -253,6 +257,9 @@ class BrandWatch:
             erase(life.story, posts, authors)
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
+            ]
+            life.exhibits = [
+                r for r in life.exhibits if r.post not in posts and r.author not in authors
             ]
             life.turns = life.turns.without(posts, authors)
             revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
@@ -409,6 +416,7 @@ class BrandWatch:
                 if life is not None:
                     life.story.add(tally)
                     life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+                    life.exhibits = best_exhibits(life.exhibits + tally.exhibits, MAX_CANDIDATES)
         whole = bucket - STRETCH_MIN + 1
         for (row, kind), life in self._lives.items():
             life.turns = life.turns.with_others(self._turns(row, kind, whole, whole + 1, bucket))
@@ -451,15 +459,19 @@ class BrandWatch:
         if life is None:
             story = Tally()
             sample: list[SampleRow] = []
+            exhibits: list[ExhibitRow] = []
             for bucket, tally in self._recent.get(transition.row, []):
                 if bucket * BUCKET_MS >= transition.onset_ms:
                     story.add(tally)
                     sample = smallest(sample + tally.sample, MAX_STORY)
+                    exhibits = best_exhibits(exhibits + tally.exhibits, MAX_CANDIDATES)
             identity = alert_id(brand.id, transition.kind, transition.onset_ms)
             begin = transition.onset_ms // BUCKET_MS - STRETCH_MIN
             whole = closed.bucket - STRETCH_MIN + 2
             turns = self._turns(*place, begin, whole, closed.bucket)
-            life = _Life(identity, -1, transition.onset_ms, story, b"", sample, turns)
+            life = _Life(
+                identity, -1, transition.onset_ms, story, b"", sample, turns, exhibits=exhibits
+            )
             self._lives[place] = life
         life.revision += 1
         if life.fired_ms < 0:
@@ -532,8 +544,8 @@ class BrandWatch:
             languages=dict(sorted(story.languages.items())),
             exhibits=tuple(
                 exhibit_of(folded.row, folded.alike)
-                for folded in fold_exhibits(
-                    best_exhibits(story.exhibits), life.sample, story.mentions
+                for folded in choose_exhibits(
+                    life.exhibits or story.exhibits, life.sample, story.mentions
                 )
             ),
             first_post=exhibit_of(story.first[0]) if story.first else None,

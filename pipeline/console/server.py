@@ -73,7 +73,7 @@ async def serve_console(
         changes.announce()
         weeks.hear(news)
         if archive is not None and feed.told:
-            archive.hear(news)
+            archive.hear(news, ledger)
 
     async def keep_reports(archive: Archive) -> None:
         while not feed.told:  # noqa: ASYNC110 - the feed offers no event

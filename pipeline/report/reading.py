@@ -26,8 +26,7 @@ from pipeline.settings import Settings
 
 ALERTS, SERIES, FEEDBACK = "alerts", "series", "feedback"
 BEFORE = timedelta(days=1)
-AFTER = timedelta(days=3)
-"""Minutes so long before the onset and after the resolution belong to the report."""
+"""Minutes so long before the onset belong to the report."""
 READING_LIMIT_S = 60.0
 STALL_S = 5.0
 """The embedded broker's end offsets run ahead of what can be read: so long a silence is the end."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models.evidence import fold_exhibits, spread
+from models.evidence import choose_exhibits, fold_exhibits, spread
 from models.rising import (
     MAX_TERMS,
     MEMORY_POSTS,
@@ -13,7 +16,7 @@ from models.rising import (
     rising_terms,
     stems_of,
 )
-from models.tally import ExhibitRow, Tally, erase
+from models.tally import MAX_EXHIBITS, ExhibitRow, Tally, erase
 from models.turning import Turn
 from models.voices import voices_of
 from tests.unit.models.test_sample import row
@@ -115,6 +118,36 @@ def test_copies_of_an_exhibit_are_folded_into_it_with_their_number() -> None:
     folded = fold_exhibits(rows, sample, mentions=1000)
     assert [f.row.post for f in folded] == ["x:1", "x:3"]
     assert [f.alike for f in folded] == [500, 1]
+
+
+def test_of_two_alike_in_anger_and_reach_the_typical_one_comes_first() -> None:
+    sample = [row(n, f"lot odwołany, stoimy na lotnisku {n}") for n in range(30)]
+    odd = exhibit(1, "mój sąsiad kupił zielony rower")
+    typical = msgspec.structs.replace(exhibit(2, "odwołany lot, lotnisko stoi"), rank=98)
+    chosen = choose_exhibits([odd, typical], sample, mentions=30)
+    assert [one.row.post for one in chosen] == ["x:2", "x:1"]
+    loud = msgspec.structs.replace(odd, rank=98 * 5)
+    chosen = choose_exhibits([loud, typical], sample, mentions=30)
+    assert [one.row.post for one in chosen] == ["x:1", "x:2"]
+    few = choose_exhibits([odd, typical], sample[:5], mentions=5)
+    assert [one.row.post for one in few] == ["x:1", "x:2"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 99), st.sampled_from(USUAL)), max_size=12), st.randoms())
+def test_the_exhibits_that_are_chosen_do_not_depend_on_the_order_of_the_sample(
+    some: list[tuple[int, str]], shuffle: object
+) -> None:
+    rows = [
+        msgspec.structs.replace(exhibit(n, f"{text} {n}"), rank=rank)
+        for n, (rank, text) in enumerate(some)
+    ]
+    rows.sort(key=lambda one: one.order)
+    sample = [row(n, text) for n, text in enumerate(USUAL * 4)]
+    chosen = choose_exhibits(rows, sample, 16)
+    shuffle.shuffle(sample)  # type: ignore[attr-defined]
+    again = choose_exhibits(rows, sample, 16)
+    assert [one.row.post for one in chosen] == [one.row.post for one in again]
+    assert len(chosen) <= MAX_EXHIBITS
 
 
 def test_one_author_who_writes_it_all_is_not_organic_and_many_are() -> None:
