@@ -14,11 +14,9 @@ from models.alert import (
     ALL_BRANDS,
     CrisisAlert,
     Evidence,
-    Exhibit,
     Expected,
     Forecast,
     Observed,
-    Organic,
     ProbableCause,
     Step,
     Term,
@@ -40,7 +38,8 @@ from models.detection.base import (
     Severity,
     Transition,
 )
-from models.evidence import fold_exhibits, spread
+from models.evidence import choose_exhibits
+from models.figures import Handles, with_handles
 from models.influence import weighted_sentiment
 from models.leniency import budget_factor
 from models.outlook import Outlook, look_ahead
@@ -67,11 +66,22 @@ from models.tally import (
     erase,
     posts_of,
 )
+from models.telling import (
+    exhibit_of,
+    organic_of,
+    sentiment_of,
+    summary_of,
+    superseded,
+    take_off_of,
+)
+from models.turning import STRETCH_MIN, Turns, find_turns
 from models.voices import voices_of
 
 STATE_VERSION = 1
 RECENT_BUCKETS = 60
 """Buckets kept for each brand, so that an alert can show what came before its first decision."""
+MAX_CANDIDATES = 24
+"""Exhibits of a story, of which those to be shown are chosen."""
 MAX_HOUR_TERMS = 8
 LEAST_HOUR_Z = 3.5
 """Above this a term of an hour is told: there are many hours, and many terms."""
@@ -99,6 +109,7 @@ class WatchedBrand:
     id: str
     name: str
     settings: RowSettings
+    handles: Handles = field(default_factory=dict)  # of public figures
 
 
 class _Life(msgspec.Struct, array_like=True):
@@ -110,6 +121,9 @@ class _Life(msgspec.Struct, array_like=True):
     story: Tally  # what has been gathered since the onset
     last: bytes  # the last revision, as JSON
     sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
+    turns: Turns = msgspec.field(default_factory=Turns)  # of posts followed by a whole stretch
+    fired_ms: int = -1  # when this alert first fired, -1 while it has not
+    exhibits: list[ExhibitRow] = msgspec.field(default_factory=list)  # more than are shown
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -244,6 +258,10 @@ class BrandWatch:
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
+            life.exhibits = [
+                r for r in life.exhibits if r.post not in posts and r.author not in authors
+            ]
+            life.turns = life.turns.without(posts, authors)
             revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
             if revised is not None:
                 life.revision = revised.revision
@@ -332,7 +350,7 @@ class BrandWatch:
         points = []
         for row, brand in enumerate(self._brands):
             tally = tallies.get(row) or Tally()
-            sentiment = _sentiment(tally)
+            sentiment = sentiment_of(tally)
             self._rolling.update(row, tally.mentions, sentiment)
             points.append(
                 SeriesPoint(
@@ -384,7 +402,7 @@ class BrandWatch:
             return None
         counts = dict.fromkeys(range(bucket - RECENT_BUCKETS + 1, bucket + 1), 0)
         counts |= {at: t.mentions for at, t in self._recent.get(row, []) if at in counts}
-        return look_ahead(list(counts.values()), minutes[0] / minutes[1])
+        return look_ahead(list(counts.values()), minutes[0] / minutes[1], minutes[1])
 
     def _remember(self, bucket: int, tallies: dict[int, Tally]) -> None:
         for row, tally in tallies.items():
@@ -398,6 +416,18 @@ class BrandWatch:
                 if life is not None:
                     life.story.add(tally)
                     life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+                    life.exhibits = best_exhibits(life.exhibits + tally.exhibits, MAX_CANDIDATES)
+        whole = bucket - STRETCH_MIN + 1
+        for (row, kind), life in self._lives.items():
+            life.turns = life.turns.with_others(self._turns(row, kind, whole, whole + 1, bucket))
+
+    def _turns(self, row: int, kind: Kind, begin: int, end: int, until: int) -> Turns:
+        """Turns after posts of some buckets; none of what is not about posts of one brand."""
+        if row == ALL_ROWS or kind is Kind.COVERAGE:
+            return Turns()
+        copies = kind is Kind.COORDINATED
+        known = until - RECENT_BUCKETS + 1, until
+        return find_turns(self._recent.get(row, []), begin, end, known, copies=copies)
 
     def _brand(self, row: int) -> WatchedBrand:
         return self._all if row == ALL_ROWS else self._brands[row]
@@ -429,15 +459,24 @@ class BrandWatch:
         if life is None:
             story = Tally()
             sample: list[SampleRow] = []
+            exhibits: list[ExhibitRow] = []
             for bucket, tally in self._recent.get(transition.row, []):
                 if bucket * BUCKET_MS >= transition.onset_ms:
                     story.add(tally)
                     sample = smallest(sample + tally.sample, MAX_STORY)
+                    exhibits = best_exhibits(exhibits + tally.exhibits, MAX_CANDIDATES)
             identity = alert_id(brand.id, transition.kind, transition.onset_ms)
-            life = _Life(identity, -1, transition.onset_ms, story, b"", sample)
+            begin = transition.onset_ms // BUCKET_MS - STRETCH_MIN
+            whole = closed.bucket - STRETCH_MIN + 2
+            turns = self._turns(*place, begin, whole, closed.bucket)
+            life = _Life(
+                identity, -1, transition.onset_ms, story, b"", sample, turns, exhibits=exhibits
+            )
             self._lives[place] = life
         life.revision += 1
-        alert = self._make_alert(brand, life, transition, closed)
+        if life.fired_ms < 0:
+            life.fired_ms = _fired_ms(transition, life.onset_ms)
+        alert = with_handles(self._make_alert(brand, life, transition, closed), brand.handles)
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
             del self._lives[place]
@@ -451,6 +490,10 @@ class BrandWatch:
         t, story = transition, life.story
         resolved = t.phase is Phase.RESOLVED
         cause = self._cause(brand.id, life.sample)
+        young = closed.bucket - STRETCH_MIN + 2
+        turns = life.turns.with_others(
+            self._turns(t.row, t.kind, young, closed.bucket + 1, closed.bucket)
+        )
         outlook = self._outlook(t.row, t, closed.bucket)
         return CrisisAlert(
             alert_id=life.alert_id,
@@ -461,14 +504,15 @@ class BrandWatch:
             status=status_of(t.phase, fired=t.first_fired_ms is not None),
             phase=t.phase,
             severity=t.severity,
-            summary=_summary(brand.name, t),
+            summary=summary_of(brand.name, t),
             reason=t.reason,
             onset=from_ms(life.onset_ms),
             onset_low=from_ms(t.onset_low_ms),
             onset_high=from_ms(t.onset_high_ms),
             decided_at=from_ms(t.decided_ms),
-            fired_at=None if t.first_fired_ms is None else from_ms(t.first_fired_ms),
+            fired_at=None if life.fired_ms < 0 else from_ms(life.fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
+            superseded=superseded(t),
             observed=Observed(
                 minutes=t.observed.minutes,
                 mentions=t.observed.mentions,
@@ -476,7 +520,8 @@ class BrandWatch:
                 authors=distinct(story.authors),
                 negative_authors=distinct(story.negative_authors),
                 reach=t.observed.reach,
-                sentiment=_sentiment(story),
+                sentiment=sentiment_of(story),
+                weighted_sentiment=weighted_sentiment(life.sample),
             ),
             expected=Expected(
                 mentions=t.expected.mentions,
@@ -498,12 +543,13 @@ class BrandWatch:
             platforms=dict(sorted(story.platforms.items())),
             languages=dict(sorted(story.languages.items())),
             exhibits=tuple(
-                _exhibit(folded.row, folded.alike)
-                for folded in fold_exhibits(
-                    best_exhibits(story.exhibits), life.sample, story.mentions
+                exhibit_of(folded.row, folded.alike)
+                for folded in choose_exhibits(
+                    life.exhibits or story.exhibits, life.sample, story.mentions
                 )
             ),
-            first_post=_exhibit(story.first[0]) if story.first else None,
+            first_post=exhibit_of(story.first[0]) if story.first else None,
+            take_off=take_off_of(turns, story, life.sample),
             terms=tuple(
                 Term(
                     term=rising.term, z=rising.z, share=rising.share, usual_share=rising.usual_share
@@ -511,8 +557,8 @@ class BrandWatch:
                 for rising in rising_terms(life.sample, self._background_of(brand.id))
             ),
             cause=cause,
-            organic=_organic(story, life.sample),
-            voices=tuple(voices_of(story.exhibits, life.sample)),
+            organic=organic_of(story, life.sample),
+            voices=tuple(voices_of(story, life.sample, turns.turned)),
             growth_per_hour=outlook.growth_per_hour if outlook else None,
             forecast=tuple(
                 Forecast(hours=a.hours, mentions=a.mentions, low=a.low, high=a.high)
@@ -538,6 +584,18 @@ def _not_before(transition: Transition, begins_ms: int) -> Transition:
         onset_low_ms=max(transition.onset_low_ms, begins_ms),
         onset_high_ms=max(transition.onset_high_ms, onset_ms),
     )
+
+
+def _fired_ms(transition: Transition, onset_ms: int) -> int:
+    """When an alert with this onset first fired, -1 if it has not.
+
+    What came back is an alert of its own here: that its like fired before it began does not count.
+    """
+    if transition.first_fired_ms is None:
+        return -1
+    if transition.first_fired_ms >= onset_ms:
+        return transition.first_fired_ms
+    return transition.decided_ms
 
 
 def _minute(n_rows: int, closed: ClosedBucket, tallies: dict[int, Tally]) -> Minute:
@@ -568,55 +626,3 @@ _SCALARS: dict[str, Callable[[Tally], float]] = {
     "negative_reach": lambda t: t.negative_reach,
     "platforms": lambda t: len(t.platforms),
 }
-
-
-def _sentiment(tally: Tally) -> float | None:
-    if not tally.mentions:
-        return None
-    return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
-
-
-def _exhibit(row: ExhibitRow, alike: int = 1) -> Exhibit:
-    return Exhibit(
-        post=row.post,
-        created_at=from_ms(row.created_ms),
-        platform=row.platform,
-        author=row.author,
-        reach=row.reach,
-        text=row.text,
-        language=row.language,
-        url=row.url,
-        p_negative=row.p_negative_milli / 1000,
-        alike=alike,
-    )
-
-
-def _organic(story: Tally, sample: Sequence[SampleRow]) -> Organic | None:
-    if not story.mentions:
-        return None
-    found = spread(story.copies, story.mentions, distinct(story.authors), sample)
-    return Organic(copies=found.copies, authors=found.authors, entropy=found.entropy)
-
-
-_WHAT = {
-    Kind.SURGE_NEGATIVE: "negative surge",
-    Kind.SURGE: "surge of mentions",
-    Kind.MOOD: "worse mood",
-    Kind.COORDINATED: "flood of copies",
-    Kind.COVERAGE: "loss of coverage",
-}
-
-
-def _summary(name: str, t: Transition) -> str:
-    """One sentence for a page."""
-    onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
-    if t.phase is Phase.RESOLVED:
-        return f"{name}: {_WHAT[t.kind]} of {onset} is over."
-    if t.kind is Kind.COVERAGE:
-        return f"{name}: {_WHAT[t.kind]} since {onset}; until it is back, calm means nothing."
-    platform = " (a platform effect)" if t.row == ALL_ROWS else ""
-    return (
-        f"{name}: {_WHAT[t.kind]}{platform} since {onset}: {t.observed.negative:.0f} negative of "
-        f"{t.observed.mentions:.0f} mentions in {t.observed.minutes} min, where "
-        f"{t.expected.negative:.0f} of {t.expected.mentions:.0f} are usual."
-    )

@@ -426,6 +426,7 @@ class TwoNullBank:
 
     def _put_rows(self, rows: Sequence[int], arrays: dict[str, npt.NDArray[Any]]) -> None:
         index = np.asarray(rows, dtype=np.int64)
+        arrays = _with_new_columns(arrays)
         for name in ("core", "season_n", "season_t", "ring"):
             mine, saved = getattr(self, name), arrays.get(name)
             wanted = (len(index), *mine.shape[1:])
@@ -450,6 +451,15 @@ _CRISIS = KINDS.index(Kind.SURGE_NEGATIVE)
 _MOOD = KINDS.index(Kind.MOOD)
 _SURGE = KINDS.index(Kind.SURGE)
 _COVERAGE = KINDS.index(Kind.COVERAGE)
+
+
+def _with_new_columns(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays, those of the version before with the columns that it did not have, empty."""
+    core = arrays.get("core")
+    if core is None or core.ndim != 2 or core.shape[1] != c.N_CORE_2:
+        return arrays
+    blank = np.zeros((len(core), c.N_CORE - c.N_CORE_2), dtype=core.dtype)
+    return arrays | {"core": np.concatenate([core, blank], axis=1)}
 
 
 def gamma_interval(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

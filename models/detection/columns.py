@@ -84,7 +84,14 @@ CLUMP_X: Final = REACH_X + 1
 CLUMP_W: Final = CLUMP_X + 1
 # Minutes that volume alone has been above a burst's.
 BUZZ_MIN: Final = CLUMP_W + 1
-N_CORE: Final = BUZZ_MIN + 1
+# What the brand shows of itself below the threshold: discounted rises of the statistic, those that
+# a brand of that budget would show, minutes since the last.
+RISES: Final = BUZZ_MIN + 1
+RISES_DUE: Final = RISES + 1
+SINCE_RISE: Final = RISES_DUE + 1
+N_CORE: Final = SINCE_RISE + 1
+N_CORE_2: Final = RISES
+"""Columns of a row in states of version 2."""
 
 SLOT_MIN: Final = 5
 N_SLOTS: Final = 20

@@ -30,7 +30,11 @@ SURGE_SIZES = np.array([1.0, 3.0, 9.0])
 CRISIS_NEGATIVE = 0.7
 """Share of negatives among the posts that a crisis adds."""
 
-LOCAL_DECAY = 0.5 ** (c.SLOT_MIN / 150.0)
+HALF_LIFE_MIN = 150.0
+HALF_LIFE_POWER = 0.35
+HALF_LIFE_LEAST_MIN = 60.0
+"""The local level and mood forget by half in this time at up to one post a minute, and sooner where
+more posts tell more: the gain of the best filter grows with the root of their number."""
 WEEK_DECAY = 0.5 ** (1.0 / 4.0)
 LONG_DECAY = 0.5 ** (1.0 / (14 * 24 * 60.0))
 LONG_DECAY_HOUR = LONG_DECAY**60
@@ -42,7 +46,12 @@ LOCAL_PRIOR = 16.0
 SHARE_PRIOR = 40.0
 LOGIT_PRIOR = 1.0
 SEASON_PRIOR_MIN = 120.0
+SEASON_PRIOR_POSTS = 10.0
 DAY_PRIOR_MIN = 60.0
+"""What it takes to believe that an hour of the week differs from that hour of the other days."""
+SMOOTH_POSTS = 200.0
+"""An hour of the day with few posts counts those of each neighbouring hour half, with this many a
+quarter."""
 DISPERSION_PRIOR = 0.1
 DISPERSION_PRIOR_W = 200.0
 DRIFT_PRIOR = 0.0225
@@ -54,6 +63,9 @@ CLUMP_SLACK = 0.05
 CLUMP_PENALTY = 3.5
 """Nats that the mood must show in addition, by log of the clumping, where posts are few."""
 SPARSE_PER_MIN = 2.0
+BUSY_PER_MIN = 3.0
+BUSY_LAG_SLOTS = 6
+"""Where posts are many a crisis shows within minutes, so half the guard band does."""
 PROFILE_SD = 0.5
 LEVEL_MARGIN = 0.5
 """Standard deviations of the level by which the null's volume is shifted up."""
@@ -64,8 +76,9 @@ tenfold above one post a minute: where posts are many, drift is all that is left
 NEW_MOOD = 2.0
 """Standard deviations of the long-run mood by which the null is shifted up while it is learnt."""
 NEW_LEVEL = 2.0
-"""How far, in logs, a new brand's rate may lie above what little is known; fades over days."""
-NEW_MIN = 2.5 * 1440.0
+"""How far, in logs, a new brand's rate may lie above what little is known."""
+NEW_MIN = 3.0 * 1440.0
+"""That lasts for days, until each hour has been seen on some, and is gone within the week."""
 BETTER_MOOD = 0.5
 """A local mood better than the long run counts by this share, and not at all in or after a burst:
 the end of good news is no bad news."""
@@ -83,6 +96,24 @@ minute: its margins make it err on the safe side, the more so the more posts the
 BENIGN_CREDIT = 5.4
 """Nats credited to the test against a benign burst, because bursts are rare."""
 BENIGN_LEAD = math.exp(6.0)
+RISE_LEVEL = math.log(28 * 24 * 60.0) - 3.0
+RISES_DUE_PER_MIN = math.exp(-RISE_LEVEL)
+"""A brand that has one false alarm in four weeks rises to this level e³ times in them, and by what
+it does itself the credit is corrected."""
+RISE_GAP_MIN = 360.0
+RISES_KEEP = 0.5 ** (1.0 / (56 * 1440.0))
+RISES_FROM_MIN = 5 * 1440.0
+RISES_PRIOR = 10.0
+"""Rises that the prior is worth: weeks must pass before a brand's own count moves its credit."""
+RISES_SHARE = 0.30
+RISES_SHARE_SPARSE = 0.30
+"""Usual share of the due rises, and more for each tenfold below one post a minute."""
+EARNED_CREDIT = 0.3
+EARNED_CREDIT_SLOPE = 0.6
+"""Nats that a brand of the usual share has to spare, and more for each tenfold above one post a
+minute."""
+EARNED_LEAST = -1.5
+EARNED_MOST = 1.5
 LEAK = 0.1
 """Share of near-duplicates that may pass the duplicate check unseen; their mood proves nothing."""
 LEAK_SHARE = 0.5
@@ -200,27 +231,71 @@ def tenfold_of(row: Floats) -> float:
 
 
 @compile_loop
+def earned_of(row: Floats) -> float:
+    """Nats of credit, by how often the brand's statistic has come near its threshold.
+
+    The count of rises is Poisson, its rate Gamma about a usual share of what the budget allows; the
+    credit is the logarithm of the usual over the posterior rate, and what is usual to spare.
+    """
+    tenfold = tenfold_of(row)
+    share = RISES_SHARE + RISES_SHARE_SPARSE * max(-tenfold, 0.0)
+    own = math.log((RISES_PRIOR + share * row[c.RISES_DUE]) / (RISES_PRIOR + row[c.RISES]))
+    spare = EARNED_CREDIT + EARNED_CREDIT_SLOPE * max(tenfold, 0.0)
+    spare *= 1.0 - math.exp(-row[c.AGE] / RISES_FROM_MIN)
+    return float(min(max(own + spare, EARNED_LEAST), EARNED_MOST))
+
+
+@compile_loop
+def _count_rise(row: Floats, statistic: float, cov: float) -> None:
+    """Counts a rise of the statistic before it is credited; one within hours is the same."""
+    row[c.SINCE_RISE] = min(row[c.SINCE_RISE] + 1.0, 1e6)
+    if row[c.AGE] < RISES_FROM_MIN:
+        return
+    row[c.RISES] *= RISES_KEEP
+    row[c.RISES_DUE] = RISES_KEEP * row[c.RISES_DUE] + cov * RISES_DUE_PER_MIN
+    if statistic >= RISE_LEVEL:
+        if row[c.SINCE_RISE] > RISE_GAP_MIN:
+            row[c.RISES] += 1.0
+        row[c.SINCE_RISE] = 0.0
+
+
+@compile_loop
 def local_of(row: Floats) -> float:
     """Local level: posts over seasonal expectation, discounted, prior of some posts."""
     return float((row[c.LOCAL_N] + LOCAL_PRIOR) / (row[c.LOCAL_S] + LOCAL_PRIOR))
 
 
 @compile_loop
-def _rate_at(
-    hour: int, level: float, season_n: Any, season_t: Any, shape: Floats
-) -> tuple[float, float]:
-    """Seasonal rate per minute of an hour of the week, and its relative uncertainty."""
-    prior = level * shape[hour]
-    day_n, day_t = 0.0, 0.0
-    for day in range(7):
-        other = (hour + 24 * day) % c.HOURS
-        day_n += season_n[other]
-        day_t += season_t[other] / c.EXPOSURE_SCALE
-    daily = (day_n + DAY_PRIOR_MIN * prior) / (day_t + DAY_PRIOR_MIN)
-    own_t = season_t[hour] / c.EXPOSURE_SCALE
-    rate = (season_n[hour] + SEASON_PRIOR_MIN * daily) / (own_t + SEASON_PRIOR_MIN)
-    known = own_t + 0.4 * day_t
-    return max(rate, 1e-5), PROFILE_SD * math.sqrt(60.0 / (60.0 + known))
+def rates_at(
+    left: int, level: float, season_n: Any, season_t: Any, shape: Floats
+) -> tuple[float, float, float]:
+    """Seasonal rates per minute of an hour of the week and the next, and their uncertainty.
+
+    Each hour of the week is shrunk to that hour of all days, and that to the pooled week. (A factor
+    for each weekday would step at midnight for a week after the level has jumped.)
+    """
+    day_n, day_t, daily = np.zeros(24), np.zeros(24), np.empty(24)
+    for hour in range(c.HOURS):
+        day_n[hour % 24] += season_n[hour]
+        day_t[hour % 24] += season_t[hour] / c.EXPOSURE_SCALE
+    for hour in range(24):
+        before, after = (hour + 23) % 24, (hour + 1) % 24
+        part = 0.5 / (1.0 + day_n[hour] / SMOOTH_POSTS)
+        posts = day_n[hour] + part * (day_n[before] + day_n[after])
+        minutes = day_t[hour] + part * (day_t[before] + day_t[after])
+        prior = level * shape[hour]
+        daily[hour] = (posts + DAY_PRIOR_MIN * prior) / (minutes + DAY_PRIOR_MIN)
+    rates = np.empty(2)
+    uncertain = 0.0
+    for k in range(2):
+        hour = (left + k) % c.HOURS
+        usual = max(daily[hour % 24], 1e-5)
+        own_t = season_t[hour] / c.EXPOSURE_SCALE
+        weight = SEASON_PRIOR_MIN + SEASON_PRIOR_POSTS / usual
+        rates[k] = max((season_n[hour] + weight * usual) / (own_t + weight), 1e-5)
+        known = own_t + 0.4 * day_t[hour % 24]
+        uncertain = max(uncertain, PROFILE_SD * math.sqrt(60.0 / (60.0 + known)))
+    return rates[0], rates[1], uncertain
 
 
 @compile_loop
@@ -258,25 +333,33 @@ def _close_hour(row: Floats, hour: int, season_n: Any, season_t: Any) -> None:
 
 
 @compile_loop
+def half_life_of(row: Floats) -> float:
+    """Minutes after which what is known of the local level and mood counts half."""
+    shorter = max(level_of(row), 1.0) ** -HALF_LIFE_POWER
+    return float(max(HALF_LIFE_MIN * shorter, HALF_LIFE_LEAST_MIN))
+
+
+@compile_loop
 def _feed_local(row: Floats, slot: Any) -> None:
     """Feeds a past slot of the ring into local level and local mood, spikes clipped."""
     s = slot[c.RING_S]
     if s <= 0.0:
         return
     n = slot[c.RING_N]
+    keep = 0.5 ** (c.SLOT_MIN / half_life_of(row))
     part = 1.0
     limit = 2.0 * slot[c.RING_MU] + 6.0
     if row[c.AGE] > SETTLED_MIN and n > limit:
         part = limit / n
-    row[c.LOCAL_N] = LOCAL_DECAY * row[c.LOCAL_N] + part * n
-    row[c.LOCAL_S] = LOCAL_DECAY * row[c.LOCAL_S] + s
+    row[c.LOCAL_N] = keep * row[c.LOCAL_N] + part * n
+    row[c.LOCAL_S] = keep * row[c.LOCAL_S] + s
     usual = 1.5 * s + 3.0
     if row[c.AGE] > SETTLED_MIN and n > usual:
         part = usual / n
-    row[c.MOOD_N] = LOCAL_DECAY * row[c.MOOD_N] + part * n
-    row[c.MOOD_H] = LOCAL_DECAY * row[c.MOOD_H] + part * slot[c.RING_H]
-    row[c.MOOD_X] = LOCAL_DECAY * row[c.MOOD_X] + part * slot[c.RING_X]
-    row[c.MOOD_W] = LOCAL_DECAY * row[c.MOOD_W] + part * slot[c.RING_W]
+    row[c.MOOD_N] = keep * row[c.MOOD_N] + part * n
+    row[c.MOOD_H] = keep * row[c.MOOD_H] + part * slot[c.RING_H]
+    row[c.MOOD_X] = keep * row[c.MOOD_X] + part * slot[c.RING_X]
+    row[c.MOOD_W] = keep * row[c.MOOD_W] + part * slot[c.RING_W]
 
 
 @compile_loop
@@ -287,7 +370,8 @@ def _open_slot(row: Floats, ring: Any, slot: int, learns: bool) -> None:
         if row[c.AGE] <= WARM_UP_MIN:
             _feed_local(row, ring[(slot - 1) % c.N_SLOTS])
         elif row[c.AGE] > WARM_UP_MIN + c.LAG_SLOTS * c.SLOT_MIN:
-            _feed_local(row, ring[(slot - 1 - c.LAG_SLOTS) % c.N_SLOTS])
+            lag = BUSY_LAG_SLOTS if level_of(row) >= BUSY_PER_MIN else c.LAG_SLOTS
+            _feed_local(row, ring[(slot - 1 - lag) % c.N_SLOTS])
     for k in range(c.N_RING):
         ring[slot, k] = np.float32(0.0)
 
@@ -325,11 +409,9 @@ def begin_minute(
         if refresh or local % 30 == 0 or row[c.RATE_A] == 0.0:
             left = (local - 30) // 60 + 72
             level = level_of(row)
-            row[c.RATE_A], sd_a = _rate_at(left % c.HOURS, level, season_n[i], season_t[i], shape)
-            row[c.RATE_B], sd_b = _rate_at(
-                (left + 1) % c.HOURS, level, season_n[i], season_t[i], shape
+            row[c.RATE_A], row[c.RATE_B], row[c.RATE_SD] = rates_at(
+                left % c.HOURS, level, season_n[i], season_t[i], shape
             )
-            row[c.RATE_SD] = max(sd_a, sd_b)
 
 
 @compile_loop
@@ -446,7 +528,7 @@ def step_rows(
             p_u = 1.0 / (1.0 + math.exp(-null_x))
             floor = 1.0 if row[c.AGE] < 2.0 * NEW_MIN else SLUMP_FLOOR
             mu_u = season * max(g, floor) * scale * common
-            new = NEW_LEVEL * math.exp(-row[c.AGE] / NEW_MIN)
+            new = NEW_LEVEL * math.exp(-((row[c.AGE] / NEW_MIN) ** 2))
             mu_u *= math.exp(LEVEL_MARGIN * math.sqrt(level_var) + new)
             leak = LEAK * copies[i]
             if leak > 0.0:
@@ -591,7 +673,11 @@ def step_rows(
         usual_credit = USUAL_CREDIT + USUAL_CREDIT_SLOPE * max(tenfold, 0.0)
         credit = BENIGN_CREDIT - math.log(1.0 + row[c.BUZZ_MIN] / BUZZ_SPENT_MIN)
         credit -= CLUMP_PENALTY * math.log(clumping_of(row)) * max(-tenfold, 0.0)
-        out[i, c.OUT_CRISIS] = min(crisis + usual_credit, benign + credit)
+        statistic = min(crisis + usual_credit, benign + credit)
+        earned = earned_of(row)
+        if seen:
+            _count_rise(row, statistic, cov)
+        out[i, c.OUT_CRISIS] = statistic + earned
         out[i, c.OUT_USUAL] = crisis
         out[i, c.OUT_MOOD] = benign
         out[i, c.OUT_SURGE] = math.log(mean_of(row, c.SURGE, c.N_SURGE) + LEAST)

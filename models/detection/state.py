@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 MAGIC = b"CZDB"
-VERSION = 2
+VERSION = 3
+READS = (2, 3)
+"""Versions that can be read; what 2 did not know of a row begins empty."""
 _HEAD = struct.Struct("<4sII")
 
 
@@ -39,14 +41,15 @@ def decode_arrays(state: bytes) -> dict[str, npt.NDArray[Any]]:
     """Named arrays from `encode_arrays`.
 
     Raises:
-        ValueError: the bytes are damaged, of something else, or of another version.
+        ValueError: the bytes are damaged, of something else, or of a version that
+            this release cannot read.
     """
     if len(state) < _HEAD.size + 4 or state[:4] != MAGIC:
         raise ValueError("not a saved detection state: it does not begin with CZDB")
     _, version, length = _HEAD.unpack_from(state)
-    if version != VERSION:
+    if version not in READS:
         raise ValueError(
-            f"detection state of version {version}, this release reads {VERSION}; "
+            f"detection state of version {version}, this release reads {READS[0]} to {READS[-1]}; "
             "replay from the kept frames, or run the release that wrote it"
         )
     body, (crc,) = state[:-4], struct.unpack("<I", state[-4:])

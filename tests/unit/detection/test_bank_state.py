@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import fields, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detection import RowSettings, make_bank
+from models.detection import columns as c
 from models.detection.base import ALL_ROWS, BUCKET_MS, Bank, Minute, Reading, Transition
 from models.detection.state import decode_arrays, encode_arrays
 
@@ -120,6 +122,21 @@ def test_another_version_is_refused() -> None:
     state[4] += 1
     with pytest.raises(ValueError, match="version"):
         fresh().load(bytes(state))
+
+
+def test_a_state_of_the_version_before_goes_on_with_what_it_did_not_know_empty() -> None:
+    before, after = fresh(), fresh()
+    run(before, MINUTES[:340])
+    arrays = decode_arrays(before.save())
+    arrays["core"][:, c.N_CORE_2 :] = 0.0
+    now = encode_arrays(arrays)
+    old = bytearray(encode_arrays(arrays | {"core": arrays["core"][:, : c.N_CORE_2]})[:-4])
+    old[4] = 2
+    after.load(bytes(old) + zlib.crc32(old).to_bytes(4, "little"))
+    before.load(now)
+    assert after.save() == now
+    for old_way, new_way in zip(run(after, MINUTES[340:]), run(before, MINUTES[340:]), strict=True):
+        assert same_reading(old_way[0], new_way[0])
 
 
 def test_the_state_of_other_brands_is_refused() -> None:

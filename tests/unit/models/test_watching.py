@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,6 +172,25 @@ def test_the_onset_of_an_alert_is_never_before_the_end_of_the_one_before_it() ->
     assert second.onset_low == second.onset
     assert second.onset <= second.onset_high
     assert f"{second.onset:%H:%M} UTC" in second.summary
+
+
+def test_what_came_back_fired_when_it_came_back_and_never_before_its_onset() -> None:
+    script = {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 30: [(Phase.FIRING, START)],
+        START + 40: [(Phase.ESCALATED, START)],
+        START + 50: [(Phase.RESOLVED, START)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    alerts = [a for b in range(START, START + 35) for a in watch.decide(closed(b)).alerts]
+    again = make_watch(ScriptedBank(script))
+    again.load(watch.save())
+    alerts += [a for b in range(START + 35, START + 51) for a in again.decide(closed(b)).alerts]
+    back = alerts[2:]
+    assert len({alert.alert_id for alert in back}) == 1
+    assert {alert.fired_at for alert in back} == {back[0].decided_at}
+    assert all(a.fired_at is not None and a.onset <= a.fired_at for a in alerts)
 
 
 def test_the_end_of_an_alert_is_remembered_across_a_restart() -> None:
@@ -376,3 +396,79 @@ def test_what_concerns_all_brands_goes_on_after_a_restart_with_other_brands(
     assert {alert.alert_id for alert in first + second} == {first[0].alert_id}
     assert second[-1].status == "resolved"
     assert [a.revision for a in first + second] == list(range(len(first + second)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "superseded"),
+    [
+        ("54% negative: it has become a crisis, which has its own alert.", True),
+        ("54% negative: back at its baseline 45 minutes after it fired.", False),
+    ],
+)
+def test_a_mood_that_becomes_a_crisis_says_so_when_it_ends(reason: str, superseded: bool) -> None:
+    class Bank(ScriptedBank):
+        def step(self, minute: Minute) -> tuple[Reading, list[Transition]]:
+            reading, transitions = super().step(minute)
+            return reading, [replace(t, reason=reason) for t in transitions]
+
+    script = {START + 3: [(Phase.FIRING, START)], START + 9: [(Phase.RESOLVED, START)]}
+    watch = make_watch(Bank(script))
+    first, last = [a for b in range(START, START + 10) for a in watch.decide(closed(b)).alerts]
+    assert not first.superseded
+    assert "become" not in first.summary
+    assert last.superseded == superseded
+    assert ("has become a crisis" in last.summary) == superseded
+    assert ("is over" in last.summary) == (not superseded)
+
+
+def sparked(bucket: int, spark: int) -> ClosedBucket:
+    """Two negative posts a minute, twenty from the spark on; a post with an audience there."""
+    negative = 2 if bucket < spark else 20
+    tally = Tally(mentions=negative + 8, exhibits=[exhibit(f"x:{bucket}", f"a{bucket}")])
+    tally.histogram[9], tally.histogram[1] = negative, 8
+    if bucket == spark:
+        loud = ExhibitRow(9, "x:spark", 0, "x", "u_spark", 90_000, "skandal", "pl", None, 900)
+        tally.exhibits.append(loud)
+    return closed(bucket, {"ash": tally})
+
+
+@pytest.mark.parametrize("fires_after", [5, 40])
+def test_the_post_after_which_it_took_off_stays_known_hours_after_its_minute_is_forgotten(
+    fires_after: int,
+) -> None:
+    spark = START + 50
+    script = {
+        spark + fires_after: [(Phase.FIRING, spark)],
+        spark + 200: [(Phase.RESOLVED, spark)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    alerts = []
+    for bucket in range(START, spark + 201):
+        if bucket % 7 == 0:
+            heir = make_watch(ScriptedBank(script))
+            heir.load(watch.save())
+            watch = heir
+        alerts += watch.decide(sparked(bucket, spark)).alerts
+    assert len(alerts) == 2
+    for alert in alerts:
+        assert alert.take_off is not None
+        assert alert.take_off.exhibit.post == "x:spark"
+        assert (alert.take_off.before_per_min, alert.take_off.after_per_min) == (2, 20)
+        assert ("u_spark", "turned") in [(v.author, v.role) for v in alert.voices]
+
+
+def test_an_erased_post_is_no_longer_the_one_after_which_it_took_off() -> None:
+    spark = START + 50
+    script = {spark + 40: [(Phase.FIRING, spark)], spark + 60: [(Phase.COOLING, spark)]}
+    watch = make_watch(ScriptedBank(script))
+    for bucket in range(START, spark + 41):
+        watch.decide(sparked(bucket, spark))
+    erased = (Erasure(spark + 41, author="u_spark"),)
+    gone = replace(sparked(spark + 41, spark), erased=erased)
+    (revised,) = watch.decide(gone).alerts
+    assert revised.take_off is None
+    later = [
+        a for b in range(spark + 42, spark + 61) for a in watch.decide(sparked(b, spark)).alerts
+    ]
+    assert b"u_spark" not in later[-1].encode()
+    assert later[-1].take_off is None or later[-1].take_off.exhibit.post != "x:spark"
