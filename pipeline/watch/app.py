@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -389,14 +390,17 @@ def run_app(app: faust.App, settings: Settings) -> int:
     """Runs a worker until it is told to stop; returns the exit code.
 
     Raises:
-        UserError: the state folder cannot be made.
+        UserError: the state folder cannot be made or written.
     """
+    folder = settings.state_dir / "watch"
     try:
-        settings.state_dir.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
+        folder.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UserError(
-            f"{variable('state_dir')}={settings.state_dir} cannot be made ({error.strerror}): "
-            "name a folder that this user may write"
+            f"{variable('state_dir')}={settings.state_dir} cannot be made or written "
+            f"({error.strerror}): name a folder that this user may write"
         ) from error
     if settings.log_level == "INFO":
         for name in ("faust", "mode"):  # each start and stop of fifty services

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,25 +91,48 @@ def test_a_state_folder_that_may_not_be_made_is_told(
     assert "/proc/czujka" in line_of(run_command(settings, *role.split()))
 
 
-@pytest.fixture
-def full_volume(tmp_path: Path) -> Iterator[Path]:
-    """A volume of a page, full to the last byte."""
-    volume = tmp_path / "volume"
+@contextmanager
+def mounted(volume: Path, options: str) -> Iterator[Path]:
+    """A volume of its own."""
     volume.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4k", "czujka", str(volume)],
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "czujka", str(volume)],
         capture_output=True,
         text=True,
         check=False,
     )
-    if mounted.returncode != 0:
-        pytest.skip(f"a volume cannot be mounted here: {mounted.stderr.strip()}")
+    if done.returncode != 0:
+        pytest.skip(f"a volume cannot be mounted here: {done.stderr.strip()}")
     try:
-        (volume / "cursors").mkdir()
-        (volume / "filler").write_bytes(b"x" * 4096)
         yield volume
     finally:
         subprocess.run(["umount", str(volume)], check=True)
+
+
+@pytest.fixture
+def full_volume(tmp_path: Path) -> Iterator[Path]:
+    """A volume of a page, full to the last byte."""
+    with mounted(tmp_path / "volume", "size=4k") as volume:
+        (volume / "cursors").mkdir()
+        (volume / "filler").write_bytes(b"x" * 4096)
+        yield volume
+
+
+@pytest.fixture
+def sealed_volume(tmp_path: Path) -> Iterator[Path]:
+    """A volume that nobody may write to, root included."""
+    with mounted(tmp_path / "sealed", "ro") as volume:
+        yield volume
+
+
+@pytest.mark.parametrize("role", ["watch", "connect simulator"])
+def test_a_volume_that_may_not_be_written_ends_a_role_with_the_place_and_the_reason(
+    embedded_settings: MakeSettings, sealed_volume: Path, role: str
+) -> None:
+    settings = embedded_settings(watchlist=DEMO_WATCHLIST, state_dir=sealed_volume)
+    create_topics(settings)
+    line = line_of(run_command(settings, *role.split()))
+    assert str(sealed_volume) in line and "Read-only file system" in line
 
 
 def test_a_full_volume_ends_a_connector_with_the_place_and_the_reason(
