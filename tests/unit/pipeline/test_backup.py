@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import UserError
+from models.errors import EXIT_CONFIGURATION, UserError
 from pipeline.backup import VERSION, Header, Kept, _read, _write, kept_topics, restore
+from pipeline.cli import main
 from pipeline.settings import Settings
 from pipeline.topics import expected_topics
 
@@ -59,3 +60,19 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_name(tmp_path: Path, dam
         file.write_bytes(contents[damage])
     with pytest.raises(UserError, match=str(file)):
         list(_read(file))
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["save"], "name a file: czujka topics save FILE"),
+        (["restore"], "name a file: czujka topics restore FILE"),
+        (["rewind"], "name a time: czujka topics rewind"),
+        (["rewind", "yesterday"], "yesterday is no time: write it as 2026-11-20T06:00:00Z"),
+    ],
+)
+def test_a_command_without_what_it_needs_says_what_to_write(
+    argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["topics", *argv]) == EXIT_CONFIGURATION
+    assert said in capsys.readouterr().err
