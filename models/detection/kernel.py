@@ -46,12 +46,9 @@ LOCAL_PRIOR = 16.0
 SHARE_PRIOR = 40.0
 LOGIT_PRIOR = 1.0
 SEASON_PRIOR_MIN = 120.0
-SEASON_PRIOR_POSTS = 40.0
+SEASON_PRIOR_POSTS = 10.0
 DAY_PRIOR_MIN = 60.0
-DAY_FACTOR_POSTS = 25.0
-DAY_FACTOR_DAYS = 1.0
-"""What it takes to believe that an hour of the week differs from the hour of the day, and a day of
-the week from the others."""
+"""What it takes to believe that an hour of the week differs from that hour of the other days."""
 SMOOTH_POSTS = 200.0
 """An hour of the day with few posts counts those of each neighbouring hour half, with this many a
 quarter."""
@@ -274,7 +271,8 @@ def rates_at(
 ) -> tuple[float, float, float]:
     """Seasonal rates per minute of an hour of the week and the next, and their uncertainty.
 
-    A week is a day's shape times a factor for each day; each hour of the week is shrunk to that.
+    Each hour of the week is shrunk to that hour of all days, and that to the pooled week. (A factor
+    for each weekday would step at midnight for a week after the level has jumped.)
     """
     day_n, day_t, daily = np.zeros(24), np.zeros(24), np.empty(24)
     for hour in range(c.HOURS):
@@ -291,14 +289,7 @@ def rates_at(
     uncertain = 0.0
     for k in range(2):
         hour = (left + k) % c.HOURS
-        first = hour - hour % 24
-        posts, expected, whole = 0.0, 0.0, 0.0
-        for j in range(24):
-            posts += season_n[first + j]
-            expected += season_t[first + j] / c.EXPOSURE_SCALE * daily[j]
-            whole += 60.0 * daily[j]
-        weight = DAY_FACTOR_POSTS + DAY_FACTOR_DAYS * whole
-        usual = max(daily[hour % 24] * (posts + weight) / (expected + weight), 1e-5)
+        usual = max(daily[hour % 24], 1e-5)
         own_t = season_t[hour] / c.EXPOSURE_SCALE
         weight = SEASON_PRIOR_MIN + SEASON_PRIOR_POSTS / usual
         rates[k] = max((season_n[hour] + weight * usual) / (own_t + weight), 1e-5)

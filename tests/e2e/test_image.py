@@ -20,14 +20,14 @@ from pipeline.child import Child
 from pipeline.embedded import free_port
 from pipeline.settings import Settings
 from tests.deploy.monitoring import ROOT
+from tests.e2e.conftest import IMAGE
 from tests.e2e.desk import ROLES, Desk, tell_the_story
-from tests.support.engine import Engine, EngineUnavailableError, open_engine
+from tests.support.engine import Engine, EngineUnavailableError
 from tests.support.kafka import IMAGE_VARIABLE, ContainerKafka, KafkaUnavailableError, resolve_jars
 from tests.support.roles import DEMO_WATCHLIST
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(540)]
 
-IMAGE = "czujka:test"
 SEALED = (
     "--network=host",
     "--read-only",
@@ -37,27 +37,6 @@ SEALED = (
 )
 """As compose and the manifests run it, but for the network: tests keep to loopback."""
 BUILDERS = "cc gcc g++ clang tcc ld as make cmake go rustc cargo pip pip3 git"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    try:
-        engine = open_engine()
-    except EngineUnavailableError as error:
-        pytest.skip(str(error))
-    with engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> str:
-    """The image, built from this tree."""
-    try:
-        base = engine.base()
-    except EngineUnavailableError as error:
-        pytest.skip(str(error))
-    engine.build(IMAGE, ROOT, ROOT / "deploy/Dockerfile", f"--build-arg=BASE={base}")
-    return IMAGE
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +130,7 @@ def test_the_image_has_no_tools_to_build_with_and_knows_what_it_is_made_of(
     lines = (ROOT / "constraints.txt").read_text().split()
     pinned = {tuple(line.lower().replace("_", "-").split("==")) for line in lines}
     assert {part for part in found - pinned if part[0] != "czujka"} == set()
-    assert {"faust-streaming", "river", "aiokafka", "websockets", "feedparser"} <= {
+    assert {"faust-streaming", "river", "websockets", "feedparser", "opentelemetry-sdk"} <= {
         name for name, _ in found
     }
 
