@@ -17,8 +17,8 @@ from models.tally import MAX_EXHIBITS, ExhibitRow
 
 ALIKE = 0.6
 """Jaccard similarity of their terms from which two posts are near-duplicates."""
-MOST_TYPICAL = 2.0
-"""So many times as much counts what is most typical."""
+MOST_TYPICAL = 1.3
+"""So many times as much counts what is most typical: about what reach makes among candidates."""
 LEAST_SAMPLE = 8
 """Fewer sampled posts say nothing of copies and authors."""
 
@@ -76,7 +76,7 @@ def choose_exhibits(
     """The exhibits to show, by negativity x reach (their rank) x how typical they are.
 
     Typical is what resembles the rest of the sample: the mean Jaccard similarity of its terms with
-    theirs, over that of all candidates, from a half to two. So a loud voice about something else
+    theirs, over that of all candidates, within `MOST_TYPICAL`. So a loud voice about something else
     stands behind one that says what many say, but nobody's words count for nothing.
     """
     folded = fold_exhibits(rows, sample, mentions)

@@ -111,7 +111,10 @@ def _lines(account: Account) -> Iterator[str]:
     yield ""
     revision = _("revision %(number)s", number=alert.revision)
     yield f"{_('Alert')} `{escaped(alert.alert_id).replace('`', '')}`, {revision}. "
-    yield _("All times are event time, UTC. Posts are redacted; authors are pseudonyms.")
+    yield _(
+        "All times are event time, UTC. Posts are redacted; authors are pseudonyms, but for public "
+        "figures of the watchlist."
+    )
 
 
 def _timeline(account: Account) -> Iterator[Sequence[str]]:
