@@ -25,6 +25,7 @@ from models.detection.base import (
     Severity,
     Transition,
 )
+from models.recall import Recall
 from models.sample import SampleRow
 from models.tally import Erasure, ExhibitRow, Tally
 from models.watching import BrandWatch, Decision, WatchedBrand
@@ -37,8 +38,11 @@ NAMES = ("ash", "birch", "cedar", "dogwood")
 class ScriptedBank:
     """Says what it is told to say, minute by minute."""
 
-    def __init__(self, script: dict[int, list[tuple[Phase, int]]]) -> None:
+    def __init__(
+        self, script: dict[int, list[tuple[Phase, int]]], *, continues: bool = False
+    ) -> None:
         self._script = script
+        self._number = {bucket: n if continues else 0 for n, bucket in enumerate(sorted(script))}
 
     def __call__(self, rows: Sequence[RowSettings]) -> ScriptedBank:
         self._rows = len(rows)
@@ -49,7 +53,8 @@ class ScriptedBank:
         zeros = np.zeros(self._rows)
         reading = Reading(minute.bucket_ms, zeros, zeros, zeros, zeros, zeros, zeros)
         return reading, [
-            transition(phase, onset, bucket) for phase, onset in self._script.get(bucket, [])
+            replace(transition(phase, onset, bucket), revision=self._number[bucket])
+            for phase, onset in self._script.get(bucket, [])
         ]
 
     def save(self) -> bytes:
@@ -172,6 +177,63 @@ def test_the_onset_of_an_alert_is_never_before_the_end_of_the_one_before_it() ->
     assert second.onset_low == second.onset
     assert second.onset <= second.onset_high
     assert f"{second.onset:%H:%M} UTC" in second.summary
+
+
+def story_that_comes_back(after: int) -> dict[int, list[tuple[Phase, int]]]:
+    return {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 20 + after: [(Phase.FIRING, START)],
+        START + 30 + after: [(Phase.RESOLVED, START)],
+    }
+
+
+def test_what_comes_back_while_its_detector_waits_for_it_continues_the_same_alert() -> None:
+    script = story_that_comes_back(after=300)
+    watch = make_watch(ScriptedBank(script, continues=True))
+    text = some_tally(random.Random(1), START, angry=True)
+    alerts: list[CrisisAlert] = []
+    for bucket in range(START, START + 340):
+        if bucket == START + 100:
+            saved, watch = watch.save(), make_watch(ScriptedBank(script, continues=True))
+            watch.load(saved)
+        loud = bucket in (START + 9, START + 315, START + 325)
+        alerts += watch.decide(closed(bucket, {NAMES[0]: text.copy()} if loud else {})).alerts
+    assert len({alert.alert_id for alert in alerts}) == 1
+    assert [alert.revision for alert in alerts] == [0, 1, 2, 3]
+    assert [alert.status for alert in alerts] == ["firing", "resolved", "firing", "resolved"]
+    assert len({(alert.onset, alert.fired_at) for alert in alerts}) == 1
+    assert [alert.resolved_at is None for alert in alerts] == [True, False, True, False]
+    counts = [sum(alert.platforms.values()) for alert in alerts]
+    assert counts == [n * text.mentions for n in (1, 1, 2, 3)]
+
+
+def test_what_comes_back_later_than_its_detector_waits_is_an_alert_of_its_own() -> None:
+    watch = make_watch(ScriptedBank(story_that_comes_back(after=400), continues=True))
+    buckets = range(START, START + 440)
+    alerts = [alert for b in buckets for alert in watch.decide(closed(b)).alerts]
+    assert [alert.revision for alert in alerts] == [0, 1, 0, 1]
+    assert len({alert.alert_id for alert in alerts}) == 2
+
+
+def test_what_was_erased_while_an_alert_rested_is_not_there_when_it_comes_back() -> None:
+    script = story_that_comes_back(after=60)
+    watch = make_watch(ScriptedBank(script, continues=True))
+    text = some_tally(random.Random(1), START, angry=True)
+    gone = text.exhibits[0].post
+    alerts: list[CrisisAlert] = []
+    recalls: list[Recall] = []
+    for bucket in range(START, START + 95):
+        made = closed(bucket, {NAMES[0]: text.copy()} if bucket == START + 9 else {})
+        if bucket == START + 40:
+            made = replace(made, erased=(Erasure(START + 40, post=gone),))
+        decision = watch.decide(made)
+        alerts += decision.alerts
+        recalls += decision.recalls
+    shown = [{exhibit.post for exhibit in alert.exhibits} for alert in alerts]
+    assert [gone in posts for posts in shown] == [True, True, False, False]
+    assert [recall.alert_id for recall in recalls] == [alerts[0].alert_id]
+    assert [alert.revision for alert in alerts] == [0, 1, 3, 4]  # 2 is made by the recall
 
 
 def test_what_came_back_fired_when_it_came_back_and_never_before_its_onset() -> None:
