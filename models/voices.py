@@ -8,7 +8,7 @@ from itertools import groupby
 
 from models.alert import Role, Voice
 from models.sample import SampleRow
-from models.tally import CALM_TONE_MILLI, Tally
+from models.tally import CALM_TONE_MILLI, ExhibitRow, Tally
 from models.turning import Turn
 
 CALM_TONE = CALM_TONE_MILLI / 1000
@@ -40,7 +40,10 @@ class _Author:
 
 
 def voices_of(
-    story: Tally, sample: Sequence[SampleRow], turned: Sequence[Turn] = ()
+    story: Tally,
+    sample: Sequence[SampleRow],
+    turned: Sequence[Turn] = (),
+    exhibits: Sequence[ExhibitRow] = (),
 ) -> Iterator[Voice]:
     """The loudest voices against the brand, those that turned the tone, those that calm.
 
@@ -51,9 +54,10 @@ def voices_of(
         story: with its exhibits and calm posts.
         sample: of the story.
         turned: posts after which the negative share rose, the strongest first.
+        exhibits: more of them than the story holds; who is among them does not calm.
     """
     sayings = {row.post: _said(row) for row in [*sample, *story.calm] if row.author}
-    for row in story.exhibits:
+    for row in [*story.exhibits, *exhibits]:
         if row.author and row.post not in sayings:
             tone = -row.p_negative_milli / 1000
             sayings[row.post] = _Saying(row.author, row.reach, tone, row.platform)

@@ -577,7 +577,7 @@ class BrandWatch:
             ),
             cause=cause,
             organic=organic_of(story, life.sample),
-            voices=tuple(voices_of(story, life.sample, turns.turned)),
+            voices=tuple(voices_of(story, life.sample, turns.turned, life.exhibits)),
             growth_per_hour=outlook.growth_per_hour if outlook else None,
             forecast=tuple(
                 Forecast(hours=a.hours, mentions=a.mentions, low=a.low, high=a.high)

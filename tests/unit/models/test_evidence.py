@@ -184,6 +184,13 @@ def test_who_calms_is_known_by_reach_though_the_sample_missed_it() -> None:
     ]
 
 
+def test_whose_anger_is_known_too_does_not_calm() -> None:
+    story = Tally(calm=[row(5, author="a9", reach=80_000, tone_milli=500)])
+    angry = exhibit(9, "fatalnie", reach=80_000)
+    assert [v.role for v in voices_of(story, [])] == ["calming"]
+    assert "calming" not in [v.role for v in voices_of(story, [], exhibits=[angry])]
+
+
 def test_who_turned_the_tone_is_told_apart_from_who_is_loud() -> None:
     turn = Turn(exhibit(3, "skandal", reach=50), strength=9.0, before=0.1, after=0.6, minutes=15)
     story = Tally(exhibits=[exhibit(9, "fatalnie", reach=4_000)])
