@@ -429,7 +429,17 @@ class _Worker(faust.Worker):
     async def on_stop(self) -> None:
         """Told to stop: Faust waits for the broker in several places, without end."""
         self.stop_limit.begin()
+        asyncio.get_running_loop().set_exception_handler(_leave_out_cancellations)
         await super().on_stop()
+
+
+def _leave_out_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Sends under way are cancelled at the end, and Faust's callbacks fall over it.
+
+    What they sent belongs to frames that are not acknowledged: it is sent again.
+    """
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 def faust_credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
