@@ -2,8 +2,9 @@
 
 Volumes of ten companies on Twitter (NAB, five-minute counts), each spread evenly over its minutes.
 At every half-hour in which the last half-hour brought at least twice what is usual (the median of
-the day before), the outlook is held against what came. The constants were fitted on the first half
-of each series; the second half was not looked at.
+the day before), the outlook is held against what came. A moment is young if the
+half-hour before was not so loud. The constants were fitted on the first half of each series; the
+second half was not looked at.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +31,23 @@ def read_volumes(path: Path) -> np.ndarray:
         return np.array([float(row["value"]) for row in csv.DictReader(file)])
 
 
-def judge(values: np.ndarray) -> Iterator[tuple[int, bool, float]]:
-    """For each loud moment and horizon: hours, whether it was hit, and the error as a log ratio."""
+def judge(values: np.ndarray) -> Iterator[tuple[int, bool, bool, float]]:
+    """Each loud moment and horizon: hours, whether young, whether hit, error as a log ratio."""
     for at in range(DAY, len(values) - HOURS[-1] * 12, 6):
         usual = float(np.median(values[at - DAY : at])) / STEP_MIN
         recent = values[at - 12 : at]
         if usual <= 0 or recent[-6:].sum() < LOUD * usual * 30:
             continue
-        outlook = look_ahead(np.repeat(recent / STEP_MIN, STEP_MIN).tolist(), usual)
+        young = bool(recent[:6].sum() < LOUD * usual * 30)
+        loud = recent[6:] >= LOUD * usual * STEP_MIN
+        since_min = STEP_MIN * (6 - int(np.argmax(loud))) if young and loud.any() else 60
+        counts = np.repeat(recent / STEP_MIN, STEP_MIN).tolist()
+        outlook = look_ahead(counts, usual, since_min)
         assert outlook is not None
         for ahead in outlook.ahead:
             came = float(values[at : at + ahead.hours * 12].sum())
             hit = ahead.low <= came <= ahead.high
-            yield ahead.hours, hit, float(np.log((came + 1) / (ahead.mentions + 1)))
+            yield ahead.hours, young, hit, float(np.log((came + 1) / (ahead.mentions + 1)))
 
 
 def main() -> None:
@@ -54,13 +60,13 @@ def main() -> None:
         found = [
             row for path in files for row in judge(np.array_split(read_volumes(path), 2)[half])
         ]
-        for hours in HOURS:
-            rows = [(hit, error) for h, hit, error in found if h == hours]
+        for hours, young in product(HOURS, (False, True)):
+            rows = [(hit, error) for h, y, hit, error in found if h == hours and (y or not young)]
             hits = np.mean([hit for hit, _ in rows])
             errors = np.array([error for _, error in rows])
             print(
-                f"{name:9}  {hours} h: {len(rows)} moments, within {hits:.2f}, "
-                f"median error x{np.exp(np.median(np.abs(errors))):.2f}, "
+                f"{name:9}  {hours} h, {'young' if young else 'all':5}: {len(rows)} moments, "
+                f"within {hits:.2f}, median error x{np.exp(np.median(np.abs(errors))):.2f}, "
                 f"bias x{np.exp(np.median(errors)):.2f}"
             )
 

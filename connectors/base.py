@@ -32,6 +32,19 @@ class Reject:
     reason: str
     place: str
 
+    @property
+    def kind(self) -> str:
+        """The reason in one of a few words, for counting: the field that is wrong, or the format.
+
+        Example:
+            >>> Reject(b"{}", "created_ms: Field required", "a.jsonl:1").kind
+            'created_ms'
+            >>> Reject(b"{", "not JSON: truncated", "a.jsonl:1").kind
+            'format'
+        """
+        field = self.reason.partition(":")[0].partition(".")[0]
+        return field if field in Post.model_fields else "format"
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

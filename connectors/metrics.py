@@ -27,10 +27,11 @@ class ConnectorMetrics:
         )
         self.rejects = Counter(
             "czujka_connector_rejects",
-            # A platform changed its format, or a file has other columns than the map says. The
-            # records themselves, with reasons, are in the topic dead-letters.
-            "Native records that could not become posts.",
-            ["source"],
+            # `reason` is the field of a post that was wrong, or `format`. A platform changed its
+            # format, or a file has other columns than the map says. The records themselves, with
+            # reasons in full, are in the topic dead-letters.
+            "Native records that could not become posts, by reason.",
+            ["source", "reason"],
             registry=self.registry,
         )
         self.heartbeats = Counter(
@@ -91,6 +92,14 @@ class ConnectorMetrics:
             # At the limit the connector waits. Alert at 80 %. Of money, less than the cap by what
             # may still be on its way.
             "The allowance.",
+            ["source", "unit"],
+            registry=self.registry,
+        )
+        self.quota_reset = Gauge(
+            "czujka_connector_quota_reset_timestamp_seconds",
+            # Some connectors spread an allowance over its whole period: nearly all of it is used
+            # at the end, by design. Used up long before this time is what matters.
+            "When the allowance is whole again.",
             ["source", "unit"],
             registry=self.registry,
         )

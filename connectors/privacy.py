@@ -103,6 +103,15 @@ class Privacy:
         message = f"{platform}\0{author}".encode("utf-8", "surrogatepass")
         return f"u_{hmac.digest(key or self.keys[0], message, 'sha256')[:8].hex()}"
 
+    def pseudonyms(self, platform: str, author: str) -> list[str]:
+        """All pseudonyms of somebody, one for each key, with and without @ before the name.
+
+        Raises:
+            MalformedError: see `pseudonym`.
+        """
+        names = {author, author.removeprefix("@")}
+        return sorted({one for name in names for one in self._names(platform, name)})
+
     def protect(self, post: Post) -> list[Post]:
         """The post as it may be published; more than one where it takes something back.
 

@@ -179,7 +179,8 @@ class Runner:
         if page.rejects:
             self.totals.rejects += len(page.rejects)
             self.totals.first_reject = self.totals.first_reject or page.rejects[0]
-            self._metrics.rejects.labels(source).inc(len(page.rejects))
+            for kind, count in Counter(reject.kind for reject in page.rejects).items():
+                self._metrics.rejects.labels(source, kind).inc(count)
         missed = None
         if page.gap is not None:
             self._record(page.gap)

@@ -158,6 +158,7 @@ class YouTubeSource(PollingSource):
         gauges = self._context.metrics
         gauges.quota_used.labels(self.name, "units").set(self._spent)
         gauges.quota_limit.labels(self.name, "units").set(limit)
+        gauges.quota_reset.labels(self.name, "units").set(self._midnight_ms() / 1000)
         if self._spent + len(self.targets()) > limit:
             raise limited(
                 f"YouTube: {self._spent} of {limit} units of the day are used", self._midnight_ms()

@@ -23,6 +23,7 @@ though each watch worker sees brands of its own."""
 CLOUDEVENT_TYPE = "czujka.crisis-alert.v1"
 
 Status = Literal["pending", "firing", "resolved"]
+Role = Literal["loudest", "turned", "calming"]
 
 
 class _Part(BaseModel):
@@ -40,6 +41,12 @@ class Observed(_Part):
     reach: FiniteFloat = Field(ge=0, description="Sum of the authors' reach.")
     sentiment: FiniteFloat | None = Field(
         default=None, ge=-1, le=1, description="Mean of P(positive) - P(negative)."
+    )
+    weighted_sentiment: FiniteFloat | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="The same over a sample, each post weighted by its author's influence.",
     )
 
 
@@ -75,7 +82,10 @@ class Exhibit(_Part):
     post: str = Field(description="Key of the post: platform:native_id.")
     created_at: AwareDatetime
     platform: str
-    author: str | None = None
+    author: str | None = Field(default=None, description="A pseudonym.")
+    handle: str | None = Field(
+        default=None, description="Of a public figure, as the watchlist has it; of nobody else."
+    )
     reach: int = Field(default=0, ge=0)
     text: str = ""
     language: str | None = None
@@ -84,6 +94,19 @@ class Exhibit(_Part):
     alike: int = Field(
         default=1, ge=1, description="Posts that say nearly the same, with it; estimated."
     )
+
+
+class TakeOff(_Part):
+    """The post after which negative mentions rose most; in a flood of copies, all mentions.
+
+    The rise of the minutes after it over as many before it, in standard deviations, is weighted
+    by the reach of its author.
+    """
+
+    exhibit: Exhibit
+    minutes: int = Field(ge=1, description="Length of the stretches before and after it.")
+    before_per_min: FiniteFloat = Field(ge=0)
+    after_per_min: FiniteFloat = Field(ge=0)
 
 
 class Term(_Part):
@@ -117,8 +140,13 @@ class Voice(_Part):
     """Somebody who shaped the story, as a pseudonym."""
 
     author: str
-    role: Literal["loudest", "calming"] = Field(
-        description="`loudest`: brought most reach to the negative side; `calming`: to the other."
+    handle: str | None = Field(
+        default=None, description="Of a public figure, as the watchlist has it; of nobody else."
+    )
+    platform: str = ""
+    role: Role = Field(
+        description="`loudest`: brought most reach to the negative side; `turned`: the negative "
+        "share rose after a post of this author; `calming`: brought most reach to the other side."
     )
     reach: int = Field(ge=0)
     tone: FiniteFloat = Field(ge=-1, le=1, description="P(positive) - P(negative), mean.")
@@ -172,6 +200,9 @@ class CrisisAlert(_Part):
     decided_at: AwareDatetime = Field(description="Event time of the decision.")
     fired_at: AwareDatetime | None = None
     resolved_at: AwareDatetime | None = None
+    superseded: bool = Field(
+        default=False, description="It ended as it became a crisis, which has its own alert."
+    )
     observed: Observed
     expected: Expected
     evidence: Evidence
@@ -181,6 +212,9 @@ class CrisisAlert(_Part):
     exhibits: tuple[Exhibit, ...] = ()
     first_post: Exhibit | None = Field(
         default=None, description="The earliest negative post since the onset that was kept."
+    )
+    take_off: TakeOff | None = Field(
+        default=None, description="The negative post after which the story took off."
     )
     terms: tuple[Term, ...] = Field(default=(), description="What rose, the surest first.")
     cause: ProbableCause | None = None

@@ -23,7 +23,9 @@ def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
 
 PlainTerm = Annotated[str, Field(max_length=200), AfterValidator(_checked(plain_term))]
 StemTerm = Annotated[str, Field(max_length=200), AfterValidator(_checked(stem_term))]
-Handle = Annotated[str, Field(pattern=r"^@\S+$", max_length=200)]
+Handle = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=100)]
+PlatformName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Account = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Match(Part):
@@ -64,6 +66,17 @@ class Follow(Part):
     )
 
 
+class PublicFigure(Part):
+    """Somebody whose handle may be shown; all other authors stay pseudonyms."""
+
+    handle: Handle = Field(description="As it is shown, for example @ceo.")
+    accounts: dict[PlatformName, Account] = Field(
+        min_length=1,
+        description="By platform: the author as its connector knows it (an id where the platform "
+        "has ids, else the name), or the pseudonym that alerts show.",
+    )
+
+
 class Defaults(Part):
     """What holds for every brand that does not say otherwise."""
 
@@ -71,7 +84,7 @@ class Defaults(Part):
     languages: tuple[Language, ...] = Field(default=("pl", "en"), min_length=1)
     timezone: Zone | None = Field(default=None, description="For times written without a zone.")
     owner: Owner | None = None
-    public_figures: tuple[Handle, ...] = ()
+    public_figures: tuple[PublicFigure, ...] = ()
     playbooks: Playbooks = Field(default_factory=dict)
 
 
@@ -85,8 +98,8 @@ class Brand(Part):
     languages: tuple[Language, ...] = Field(default=("pl", "en"), min_length=1)
     false_alarms: FalseAlarms = BALANCED
     owner: Owner | None = None
-    public_figures: tuple[Handle, ...] = Field(
-        default=(), description="Handles that reports may name."
+    public_figures: tuple[PublicFigure, ...] = Field(
+        default=(), description="Authors whose handle alerts and reports may show."
     )
     events: tuple[Event, ...] = ()
     playbooks: Playbooks = Field(default_factory=dict)

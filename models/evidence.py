@@ -13,10 +13,12 @@ from math import log
 
 from models.rising import stems_of
 from models.sample import SampleRow
-from models.tally import ExhibitRow
+from models.tally import MAX_EXHIBITS, ExhibitRow
 
 ALIKE = 0.6
 """Jaccard similarity of their terms from which two posts are near-duplicates."""
+MOST_TYPICAL = 1.3
+"""So many times as much counts what is most typical: about what reach makes among candidates."""
 LEAST_SAMPLE = 8
 """Fewer sampled posts say nothing of copies and authors."""
 
@@ -66,6 +68,38 @@ def fold_exhibits(
         share = inside / len(sample) if sample else 0.0
         folded.append(FoldedExhibit(row, max(1, round(share * mentions))))
     return folded
+
+
+def choose_exhibits(
+    rows: Sequence[ExhibitRow], sample: Sequence[SampleRow], mentions: int, most: int = MAX_EXHIBITS
+) -> list[FoldedExhibit]:
+    """The exhibits to show, by negativity x reach (their rank) x how typical they are.
+
+    Typical is what resembles the rest of the sample: the mean Jaccard similarity of its terms with
+    theirs, over that of all candidates, within `MOST_TYPICAL`. So a loud voice about something else
+    stands behind one that says what many say, but nobody's words count for nothing.
+    """
+    folded = fold_exhibits(rows, sample, mentions)
+    if len(sample) < LEAST_SAMPLE:
+        return folded[:most]
+    terms = [(row.post, stems_of(row.text)) for row in sample]
+    likeness = [_likeness(one.row, terms) for one in folded]
+    usual = sum(likeness) / len(likeness) if likeness else 0.0
+
+    def weight(at: int) -> float:
+        typical = likeness[at] / usual if usual else 1.0
+        return folded[at].row.rank * min(MOST_TYPICAL, max(1 / MOST_TYPICAL, typical))
+
+    order = sorted(range(len(folded)), key=lambda at: (-weight(at), folded[at].row.order))
+    return [folded[at] for at in order[:most]]
+
+
+def _likeness(row: ExhibitRow, terms: Sequence[tuple[str, set[str]]]) -> float:
+    own = stems_of(row.text)
+    others = [other for post, other in terms if post != row.post]
+    if not own or not others:
+        return 0.0
+    return sum(len(own & other) / len(own | other) for other in others) / len(others)
 
 
 def spread(copies: int, mentions: int, authors: float, sample: Sequence[SampleRow]) -> Spread:

@@ -21,6 +21,8 @@ from models.fingerprint import NO_FINGERPRINT
 from models.sample import MAX_SAMPLED, MAX_SAMPLED_CHARS, SampleRow, smallest
 from models.sentiment.bins import N_BINS, NEGATIVE_FROM
 from models.tally import (
+    CALM_TONE_MILLI,
+    MAX_CALM,
     MAX_EXHIBIT_CHARS,
     MAX_EXHIBITS,
     MAX_FIRST,
@@ -30,6 +32,7 @@ from models.tally import (
     Sketch,
     Tally,
     best_exhibits,
+    calmest,
     earliest,
 )
 
@@ -208,6 +211,7 @@ class Mentions:
             _shares(group, m["language"], self.languages.names(), n),
             *self._shown(m, group, np.flatnonzero(negative & counts & ~m["hidden"]), n),
             self._samples(m, group, np.flatnonzero(~m["hidden"]), n),
+            self._calm(m, group, n),
             strict=True,
         )
         return [Tally(*fields) for fields in columns]
@@ -242,6 +246,27 @@ class Mentions:
             smallest(
                 [
                     _sampled(self.posts[m["post"][at]], int(m["key"][at]), int(tone_milli[at]))
+                    for at in own
+                ]
+            )
+            for own in _parted(group, chosen, n)
+        ]
+
+    def _calm(self, m: Columns, group: Indexes, n: int) -> list[list[SampleRow]]:
+        tone_milli = m["positive_milli"] - m["negative_milli"]
+        known = m["author"] != m["key"]  # a post without an author is counted under its key
+        seen = np.flatnonzero(
+            (tone_milli >= CALM_TONE_MILLI) & (m["reach"] > 0) & known & ~m["hidden"]
+        )
+        order = seen[
+            np.lexsort((m["key"][seen], -m["reach"][seen], m["author"][seen], group[seen]))
+        ]
+        each = order[_begins(group[order], m["author"][order])] if len(order) else order
+        chosen = each[_leading(group[each], (-m["reach"][each], m["key"][each]), MAX_CALM)]
+        return [
+            calmest(
+                [
+                    _sampled(self.posts[m["post"][at]], int(m["key"][at]), int(tone_milli[at]), "")
                     for at in own
                 ]
             )
@@ -327,7 +352,7 @@ def _exhibit(row: PostRow, rank: int, negative_milli: int) -> ExhibitRow:
     )
 
 
-def _sampled(row: PostRow, hashed: int, tone_milli: int) -> SampleRow:
+def _sampled(row: PostRow, hashed: int, tone_milli: int, text: str | None = None) -> SampleRow:
     return SampleRow(
         hash=hashed,
         post=row.key,
@@ -335,5 +360,5 @@ def _sampled(row: PostRow, hashed: int, tone_milli: int) -> SampleRow:
         author=row.author or "",
         reach=row.reach,
         tone_milli=tone_milli,
-        text=row.text[:MAX_SAMPLED_CHARS],
+        text=row.text[:MAX_SAMPLED_CHARS] if text is None else text,
     )

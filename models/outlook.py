@@ -2,8 +2,11 @@
 
 The excess over the usual rate grows or shrinks with the ratio of the last quarter-hour to the one
 before, shrunk towards no change by its own counting error; growth dies away, and so does the
-excess. The interval is a log-normal's around it, wider with time. The constants were fitted on
-volumes of ten companies on Twitter; how well they hold on others: `python -m bench.outlook`.
+excess. What began within the quarter-hour is taken at its rate since then, which the calm minutes
+before would halve. The interval is a log-normal's around it, a little wider with time and much
+wider while the story is young: of what is new nobody knows whether it stays. The constants were
+fitted on volumes of ten companies on Twitter; how well they hold on others:
+`python -m bench.outlook`.
 """
 
 from __future__ import annotations
@@ -25,8 +28,13 @@ _DECAY_H = 0.5
 """After so long, growth is down to 37 %."""
 _FADE_H = 2.0
 """An excess that does not grow fades with this time."""
-_SPREAD = 0.45
-"""Standard deviation of the logarithm of what comes in the first hour; grows with the root."""
+_SPREAD = 0.35
+"""Standard deviation of the logarithm of what comes."""
+_SPREAD_PER_ROOT_H = 0.17
+"""What is added to it, in squares, by the root of the hours."""
+_SPREAD_YOUNG = 0.9
+"""What is added, in squares, if there was no excess before the last stretch at all."""
+_LEAST_SINCE_MIN = 5
 _STEP_H = 0.25
 
 
@@ -53,23 +61,29 @@ class Outlook:
     ahead: tuple[Ahead, ...]
 
 
-def look_ahead(counts: Sequence[float], usual_per_min: float) -> Outlook | None:
+def look_ahead(
+    counts: Sequence[float], usual_per_min: float, since_min: int = STRETCH_MIN
+) -> Outlook | None:
     """The outlook after some minutes.
 
     Args:
         counts: mentions a minute, the newest last; at least `2 * STRETCH_MIN` of them.
         usual_per_min: what a usual minute brings.
+        since_min: how long ago it began.
 
     Returns:
         None where too few minutes are known.
     """
     if len(counts) < 2 * STRETCH_MIN:
         return None
-    now = float(sum(counts[-STRETCH_MIN:]))
-    before = float(sum(counts[-2 * STRETCH_MIN : -STRETCH_MIN]))
+    since = min(STRETCH_MIN, max(_LEAST_SINCE_MIN, since_min))
+    stretches = STRETCH_MIN / since
+    now = float(sum(counts[-since:])) * stretches
+    before = float(sum(counts[-since - STRETCH_MIN : -since]))
     usual = max(0.0, usual_per_min) * STRETCH_MIN
     excess, earlier = max(0.0, now - usual), max(0.0, before - usual)
-    error = 1 / (now + 1) + 1 / (before + 1)
+    youth = 1 - min(1.0, (earlier + 1) / (excess + 1))
+    error = stretches / (now + 1) + 1 / (before + 1)
     trust = _GROWTH_PRIOR_SD**2 / (_GROWTH_PRIOR_SD**2 + _GROWTH_NOISE_SD**2 + error)
     slope_per_h = trust * log((excess + 1) / (earlier + 1)) * 60 / STRETCH_MIN
     rate_per_h = excess * 60 / STRETCH_MIN
@@ -80,7 +94,8 @@ def look_ahead(counts: Sequence[float], usual_per_min: float) -> Outlook | None:
         total += usual * 60 / STRETCH_MIN * _STEP_H
         hour += _STEP_H
         if hour in HOURS:
-            spread = sqrt(_SPREAD**2 * hour + 1 / (total + 1))
+            with_time, young = _SPREAD_PER_ROOT_H**2 * hour, _SPREAD_YOUNG * youth**2
+            spread = sqrt(_SPREAD**2 + with_time + young**2 + 1 / (total + 1))
             ahead.append(
                 Ahead(int(hour), total, total * exp(-_Z * spread), (total + 1) * exp(_Z * spread))
             )

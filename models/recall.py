@@ -51,13 +51,17 @@ def without(
     exhibits = tuple(exhibit for exhibit in alert.exhibits if stays(exhibit))
     first = alert.first_post
     first = first if first is None or stays(first) else None
+    take_off = alert.take_off
+    take_off = take_off if take_off is None or stays(take_off.exhibit) else None
     voices = tuple(voice for voice in alert.voices if voice.author not in authors)
-    if (exhibits, first, voices) == (alert.exhibits, alert.first_post, alert.voices):
+    shown = alert.exhibits, alert.first_post, alert.take_off, alert.voices
+    if (exhibits, first, take_off, voices) == shown:
         return None
     return alert.model_copy(
         update={
             "exhibits": exhibits,
             "first_post": first,
+            "take_off": take_off,
             "voices": voices,
             "revision": alert.revision + 1,
             "reason": ERASED_REASON,
@@ -73,6 +77,7 @@ def mark_of(name: str) -> int:
 def shown_by(alert: CrisisAlert, ended_ms: int) -> Shown:
     """What is remembered of an alert that is over."""
     exhibits = [*alert.exhibits, *([alert.first_post] if alert.first_post else [])]
+    exhibits += [alert.take_off.exhibit] if alert.take_off else []
     names = {exhibit.post for exhibit in exhibits}
     names |= {exhibit.author for exhibit in exhibits if exhibit.author}
     names |= {voice.author for voice in alert.voices}

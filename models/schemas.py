@@ -23,6 +23,8 @@ from models.alert import (
     Expected,
     Observed,
     Step,
+    TakeOff,
+    Voice,
     alert_id,
     from_ms,
 )
@@ -195,6 +197,33 @@ def _alerts() -> tuple[CrisisAlert, ...]:
                     p_negative=0.94,
                 ),
             ),
+            take_off=TakeOff(
+                exhibit=Exhibit(
+                    post="x:1795853580000000001",
+                    created_at=from_ms(_ONSET_MS + 60_000),
+                    platform="x",
+                    author="u_c07fd2a19b3e6648",
+                    handle="@prezes_orzelair",
+                    reach=48_200,
+                    text="Przepraszamy, ale nikt z nas nie wie, kiedy samoloty polecą.",
+                    language="pl",
+                    p_negative=0.81,
+                    alike=7,
+                ),
+                minutes=15,
+                before_per_min=0.4,
+                after_per_min=9.6,
+            ),
+            voices=(
+                Voice(
+                    author="u_c07fd2a19b3e6648",
+                    handle="@prezes_orzelair",
+                    platform="x",
+                    role="turned",
+                    reach=48_200,
+                    tone=-0.74,
+                ),
+            ),
             step=Step(
                 owner="social-media",
                 severity=Severity.ERROR,
@@ -284,7 +313,9 @@ _WATCHLIST: Json = {
                     {"after": "60m", "to": "board"},
                 ],
             },
-            "public_figures": ["@prezes_orzelair"],
+            "public_figures": [
+                {"handle": "@prezes_orzelair", "accounts": {"x": "1234567", "wykop": "prezes"}}
+            ],
             "events": [
                 {
                     "name": "Black Friday",

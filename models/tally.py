@@ -21,6 +21,9 @@ SKETCH_SIZE = 64
 """Distinct counts are exact up to this many, then within about 12 % (one standard error)."""
 MAX_EXHIBITS = 6
 MAX_FIRST = 2
+MAX_CALM = 2
+CALM_TONE_MILLI = 200
+"""P(positive) - P(negative), x 1000, from which a mention speaks for the brand."""
 MAX_EXHIBIT_CHARS = 500
 
 Sketch = list[int]
@@ -82,6 +85,7 @@ class Tally(msgspec.Struct, array_like=True):
     exhibits: list[ExhibitRow] = msgspec.field(default_factory=list)
     first: list[ExhibitRow] = msgspec.field(default_factory=list)  # earliest negative ones
     sample: list[SampleRow] = msgspec.field(default_factory=list)
+    calm: list[SampleRow] = msgspec.field(default_factory=list)  # see `calmest`; without texts
 
     def add(self, other: Tally) -> None:
         """Adds another tally of the same brand and bucket, of other posts."""
@@ -105,6 +109,7 @@ class Tally(msgspec.Struct, array_like=True):
         self.exhibits = best_exhibits(self.exhibits + other.exhibits)
         self.first = earliest(self.first + other.first)
         self.sample = smallest(self.sample + other.sample)
+        self.calm = calmest(self.calm + other.calm)
 
     def copy(self) -> Tally:
         """An independent copy."""
@@ -230,6 +235,15 @@ def earliest(rows: list[ExhibitRow], most: int = MAX_FIRST) -> list[ExhibitRow]:
     return sorted(unique.values(), key=lambda row: (row.created_ms, row.order))[:most]
 
 
+def calmest(rows: list[SampleRow], most: int = MAX_CALM) -> list[SampleRow]:
+    """The mentions for the brand with most reach, one an author; ties fall by all the rest."""
+    ordered = sorted(rows, key=lambda row: (-row.reach, row))
+    unique: dict[str, SampleRow] = {}
+    for row in ordered:
+        unique.setdefault(row.author, row)
+    return list(unique.values())[:most]
+
+
 def posts_of(erased: Collection[Erasure]) -> frozenset[str]:
     """Keys of the posts that were erased."""
     return frozenset(erasure.post for erasure in erased if erasure.post)
@@ -246,13 +260,17 @@ def erase(tally: Tally, posts: Set[str], authors: Set[str]) -> bool:
     def stays(row: ExhibitRow | SampleRow) -> bool:
         return row.post not in posts and row.author not in authors
 
-    before = len(tally.exhibits) + len(tally.first) + len(tally.sample)
+    def held() -> int:
+        return len(tally.exhibits) + len(tally.first) + len(tally.sample) + len(tally.calm)
+
+    before = held()
     if before == 0:
         return False
     tally.exhibits = [row for row in tally.exhibits if stays(row)]
     tally.first = [row for row in tally.first if stays(row)]
     tally.sample = [row for row in tally.sample if stays(row)]
-    return len(tally.exhibits) + len(tally.first) + len(tally.sample) < before
+    tally.calm = [row for row in tally.calm if stays(row)]
+    return held() < before
 
 
 def split_frame(frame: Frame, max_bytes: int) -> list[bytes]:

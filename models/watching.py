@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -14,11 +14,9 @@ from models.alert import (
     ALL_BRANDS,
     CrisisAlert,
     Evidence,
-    Exhibit,
     Expected,
     Forecast,
     Observed,
-    Organic,
     ProbableCause,
     Step,
     Term,
@@ -40,7 +38,9 @@ from models.detection.base import (
     Severity,
     Transition,
 )
-from models.evidence import fold_exhibits, spread
+from models.detection.settings import DEFAULT
+from models.evidence import choose_exhibits
+from models.figures import Handles, with_handles
 from models.influence import weighted_sentiment
 from models.leniency import budget_factor
 from models.outlook import Outlook, look_ahead
@@ -67,11 +67,25 @@ from models.tally import (
     erase,
     posts_of,
 )
+from models.telling import (
+    exhibit_of,
+    organic_of,
+    sentiment_of,
+    summary_of,
+    superseded,
+    take_off_of,
+)
+from models.turning import STRETCH_MIN, Turns, find_turns
 from models.voices import voices_of
 
 STATE_VERSION = 1
+REOPEN_MS = (DEFAULT.reopen_min + 1) * BUCKET_MS
+"""So long an alert that is over is kept, because it may come back and goes on then."""
+_T = TypeVar("_T")
 RECENT_BUCKETS = 60
 """Buckets kept for each brand, so that an alert can show what came before its first decision."""
+MAX_CANDIDATES = 24
+"""Exhibits of a story, of which those to be shown are chosen."""
 MAX_HOUR_TERMS = 8
 LEAST_HOUR_Z = 3.5
 """Above this a term of an hour is told: there are many hours, and many terms."""
@@ -99,10 +113,11 @@ class WatchedBrand:
     id: str
     name: str
     settings: RowSettings
+    handles: Handles = field(default_factory=dict)  # of public figures
 
 
 class _Life(msgspec.Struct, array_like=True):
-    """An alert that has not been resolved."""
+    """An alert that has not been resolved, or that may still come back."""
 
     alert_id: str
     revision: int
@@ -110,7 +125,10 @@ class _Life(msgspec.Struct, array_like=True):
     story: Tally  # what has been gathered since the onset
     last: bytes  # the last revision, as JSON
     sample: list[SampleRow] = msgspec.field(default_factory=list)  # larger than the story's own
+    turns: Turns = msgspec.field(default_factory=Turns)  # of posts followed by a whole stretch
     fired_ms: int = -1  # when this alert first fired, -1 while it has not
+    exhibits: list[ExhibitRow] = msgspec.field(default_factory=list)  # more than are shown
+    begins_ms: int = 0  # the end of the alert before it; its onset is not before that
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -126,6 +144,7 @@ class _State(msgspec.Struct, array_like=True):
     backgrounds: dict[str, Background] = msgspec.field(default_factory=dict)
     shown: dict[str, Shown] = msgspec.field(default_factory=dict)  # by alerts that are over
     halvings: dict[str, int] = msgspec.field(default_factory=dict)  # of budgets, by brand
+    rested: dict[str, dict[str, _Life]] = msgspec.field(default_factory=dict)  # by brand, by kind
 
 
 _state_decoder = msgspec.msgpack.Decoder(_State)
@@ -175,6 +194,7 @@ class BrandWatch:
         self._rolling = RollingFigures(len(self._brands))
         self._recent: dict[int, list[tuple[int, Tally]]] = {}
         self._lives: dict[tuple[int, Kind], _Life] = {}
+        self._rested: dict[tuple[int, Kind], _Life] = {}  # over, and may come back
         self._ended_ms: dict[tuple[int, Kind], int] = {}
         self._backgrounds: dict[int, Background] = {}
         self._shown: dict[str, Shown] = {}
@@ -196,6 +216,7 @@ class BrandWatch:
         reading, transitions = self._bank.step(_minute(len(self._brands), closed, tallies))
         series = self._make_series(closed, tallies, reading)
         self._remember(closed.bucket, tallies)
+        self._let_go(closed.bucket)
         alerts = revised + [self._revise(transition, closed) for transition in transitions]
         self.folded = closed.bucket
         return Decision(closed.bucket, series, alerts, self._recall(closed))
@@ -240,27 +261,35 @@ class BrandWatch:
             for _, tally in entries:
                 erase(tally, posts, authors)
         revisions = []
-        for _, life in sorted(self._lives.items()):
+        for life in [*_in_order(self._rested), *_in_order(self._lives)]:
             erase(life.story, posts, authors)
             life.sample = [
                 r for r in life.sample if r.post not in posts and r.author not in authors
             ]
+            life.exhibits = [
+                r for r in life.exhibits if r.post not in posts and r.author not in authors
+            ]
+            life.turns = life.turns.without(posts, authors)
             revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
             if revised is not None:
                 life.revision = revised.revision
                 life.last = revised.encode()
-                revisions.append(revised)
+                if revised.status != "resolved":  # that of one that is over is a `Recall`'s
+                    revisions.append(revised)
         return revisions
+
+    def _let_go(self, bucket: int) -> None:
+        """Forgets what ended too long ago to come back."""
+        oldest_ms = (bucket + 1) * BUCKET_MS - REOPEN_MS
+        self._rested = {
+            place: life
+            for place, life in self._rested.items()
+            if self._ended_ms[place] >= oldest_ms
+        }
 
     def save(self) -> bytes:
         """The whole state."""
         names = [brand.id for brand in self._brands]
-        lives: dict[str, dict[str, _Life]] = {}
-        for (row, kind), life in sorted(self._lives.items()):
-            lives.setdefault(self._brand(row).id, {})[kind.value] = life
-        ended: dict[str, dict[str, int]] = {}
-        for (row, kind), ended_ms in sorted(self._ended_ms.items()):
-            ended.setdefault(self._brand(row).id, {})[kind.value] = ended_ms
         state = _State(
             version=STATE_VERSION,
             folded=-1 if self.folded is None else self.folded,
@@ -269,13 +298,28 @@ class BrandWatch:
             bank=self._bank.save(),
             rolling=self._rolling.save().tobytes(),
             recent={names[row]: self._recent[row] for row in sorted(self._recent)},
-            lives=lives,
-            ended=ended,
+            lives=self._by_name(self._lives),
+            ended=self._by_name(self._ended_ms),
             backgrounds={names[row]: self._backgrounds[row] for row in sorted(self._backgrounds)},
             shown=dict(sorted(self._shown.items())),
             halvings=self._halvings,
+            rested=self._by_name(self._rested),
         )
         return msgspec.msgpack.encode(state)
+
+    def _by_name(self, by_place: dict[tuple[int, Kind], _T]) -> dict[str, dict[str, _T]]:
+        named: dict[str, dict[str, _T]] = {}
+        for (row, kind), one in sorted(by_place.items(), key=lambda item: item[0]):
+            named.setdefault(self._brand(row).id, {})[kind.value] = one
+        return named
+
+    def _by_place(self, named: dict[str, dict[str, _T]]) -> dict[tuple[int, Kind], _T]:
+        return {
+            (self._row_of_alert[name], Kind(kind)): one
+            for name, kinds in named.items()
+            if name in self._row_of_alert
+            for kind, one in kinds.items()
+        }
 
     def load(self, saved: bytes) -> None:
         """Restores `save`, also that of another watchlist: brands are found by their ids.
@@ -304,18 +348,9 @@ class BrandWatch:
         self._backgrounds = {
             self._row[n]: b for n, b in state.backgrounds.items() if n in self._row
         }
-        self._lives = {
-            (self._row_of_alert[name], Kind(kind)): life
-            for name, kinds in state.lives.items()
-            if name in self._row_of_alert
-            for kind, life in kinds.items()
-        }
-        self._ended_ms = {
-            (self._row_of_alert[name], Kind(kind)): ended_ms
-            for name, kinds in state.ended.items()
-            if name in self._row_of_alert
-            for kind, ended_ms in kinds.items()
-        }
+        self._lives = self._by_place(state.lives)
+        self._rested = self._by_place(state.rested)
+        self._ended_ms = self._by_place(state.ended)
         self.folded = None if state.folded < 0 else state.folded
 
     def _move_rows(self, state: _State) -> None:
@@ -333,7 +368,7 @@ class BrandWatch:
         points = []
         for row, brand in enumerate(self._brands):
             tally = tallies.get(row) or Tally()
-            sentiment = _sentiment(tally)
+            sentiment = sentiment_of(tally)
             self._rolling.update(row, tally.mentions, sentiment)
             points.append(
                 SeriesPoint(
@@ -385,7 +420,7 @@ class BrandWatch:
             return None
         counts = dict.fromkeys(range(bucket - RECENT_BUCKETS + 1, bucket + 1), 0)
         counts |= {at: t.mentions for at, t in self._recent.get(row, []) if at in counts}
-        return look_ahead(list(counts.values()), minutes[0] / minutes[1])
+        return look_ahead(list(counts.values()), minutes[0] / minutes[1], minutes[1])
 
     def _remember(self, bucket: int, tallies: dict[int, Tally]) -> None:
         for row, tally in tallies.items():
@@ -397,8 +432,18 @@ class BrandWatch:
             for kind in Kind:
                 life = self._lives.get((row, kind))
                 if life is not None:
-                    life.story.add(tally)
-                    life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+                    _tell_on(life, tally)
+        whole = bucket - STRETCH_MIN + 1
+        for (row, kind), life in self._lives.items():
+            life.turns = life.turns.with_others(self._turns(row, kind, whole, whole + 1, bucket))
+
+    def _turns(self, row: int, kind: Kind, begin: int, end: int, until: int) -> Turns:
+        """Turns after posts of some buckets; none of what is not about posts of one brand."""
+        if row == ALL_ROWS or kind is Kind.COVERAGE:
+            return Turns()
+        copies = kind is Kind.COORDINATED
+        known = until - RECENT_BUCKETS + 1, until
+        return find_turns(self._recent.get(row, []), begin, end, known, copies=copies)
 
     def _brand(self, row: int) -> WatchedBrand:
         return self._all if row == ALL_ROWS else self._brands[row]
@@ -425,28 +470,38 @@ class BrandWatch:
         brand = self._brand(transition.row)
         place = (transition.row, transition.kind)
         life = self._lives.get(place)
-        if place in self._ended_ms:
-            transition = _not_before(transition, self._ended_ms[place])
         if life is None:
-            story = Tally()
-            sample: list[SampleRow] = []
-            for bucket, tally in self._recent.get(transition.row, []):
-                if bucket * BUCKET_MS >= transition.onset_ms:
-                    story.add(tally)
-                    sample = smallest(sample + tally.sample, MAX_STORY)
-            identity = alert_id(brand.id, transition.kind, transition.onset_ms)
-            life = _Life(identity, -1, transition.onset_ms, story, b"", sample)
-            self._lives[place] = life
+            rested = self._rested.pop(place, None)
+            back = rested if transition.revision > 0 else None
+            life = self._lives[place] = back or self._begin(brand, transition)
+            since_ms = self._ended_ms[place] if back else life.onset_ms
+            self._gather(life, place, since_ms, closed.bucket)
+            self._shown.pop(life.alert_id, None)
+        transition = _not_before(transition, life.begins_ms)
         life.revision += 1
         if life.fired_ms < 0:
             life.fired_ms = _fired_ms(transition, life.onset_ms)
-        alert = self._make_alert(brand, life, transition, closed)
+        alert = with_handles(self._make_alert(brand, life, transition, closed), brand.handles)
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
-            del self._lives[place]
+            self._rested[place] = self._lives.pop(place)
             self._ended_ms[place] = transition.decided_ms
             self._shown[alert.alert_id] = shown_by(alert, transition.decided_ms)
         return alert
+
+    def _begin(self, brand: WatchedBrand, transition: Transition) -> _Life:
+        begins_ms = self._ended_ms.get((transition.row, transition.kind), 0)
+        onset_ms = max(transition.onset_ms, begins_ms)
+        identity = alert_id(brand.id, transition.kind, onset_ms)
+        return _Life(identity, -1, onset_ms, Tally(), b"", begins_ms=begins_ms)
+
+    def _gather(self, life: _Life, place: tuple[int, Kind], since_ms: int, bucket: int) -> None:
+        """Adds to an alert what is remembered of the buckets since a time."""
+        for at, tally in self._recent.get(place[0], []):
+            if at * BUCKET_MS >= since_ms:
+                _tell_on(life, tally)
+        begin, whole = since_ms // BUCKET_MS - STRETCH_MIN, bucket - STRETCH_MIN + 2
+        life.turns = life.turns.with_others(self._turns(*place, begin, whole, bucket))
 
     def _make_alert(
         self, brand: WatchedBrand, life: _Life, transition: Transition, closed: ClosedBucket
@@ -454,6 +509,10 @@ class BrandWatch:
         t, story = transition, life.story
         resolved = t.phase is Phase.RESOLVED
         cause = self._cause(brand.id, life.sample)
+        young = closed.bucket - STRETCH_MIN + 2
+        turns = life.turns.with_others(
+            self._turns(t.row, t.kind, young, closed.bucket + 1, closed.bucket)
+        )
         outlook = self._outlook(t.row, t, closed.bucket)
         return CrisisAlert(
             alert_id=life.alert_id,
@@ -464,7 +523,7 @@ class BrandWatch:
             status=status_of(t.phase, fired=t.first_fired_ms is not None),
             phase=t.phase,
             severity=t.severity,
-            summary=_summary(brand.name, t),
+            summary=summary_of(brand.name, t),
             reason=t.reason,
             onset=from_ms(life.onset_ms),
             onset_low=from_ms(t.onset_low_ms),
@@ -472,6 +531,7 @@ class BrandWatch:
             decided_at=from_ms(t.decided_ms),
             fired_at=None if life.fired_ms < 0 else from_ms(life.fired_ms),
             resolved_at=from_ms(t.decided_ms) if resolved else None,
+            superseded=superseded(t),
             observed=Observed(
                 minutes=t.observed.minutes,
                 mentions=t.observed.mentions,
@@ -479,7 +539,8 @@ class BrandWatch:
                 authors=distinct(story.authors),
                 negative_authors=distinct(story.negative_authors),
                 reach=t.observed.reach,
-                sentiment=_sentiment(story),
+                sentiment=sentiment_of(story),
+                weighted_sentiment=weighted_sentiment(life.sample),
             ),
             expected=Expected(
                 mentions=t.expected.mentions,
@@ -501,12 +562,13 @@ class BrandWatch:
             platforms=dict(sorted(story.platforms.items())),
             languages=dict(sorted(story.languages.items())),
             exhibits=tuple(
-                _exhibit(folded.row, folded.alike)
-                for folded in fold_exhibits(
-                    best_exhibits(story.exhibits), life.sample, story.mentions
+                exhibit_of(folded.row, folded.alike)
+                for folded in choose_exhibits(
+                    life.exhibits or story.exhibits, life.sample, story.mentions
                 )
             ),
-            first_post=_exhibit(story.first[0]) if story.first else None,
+            first_post=exhibit_of(story.first[0]) if story.first else None,
+            take_off=take_off_of(turns, story, life.sample),
             terms=tuple(
                 Term(
                     term=rising.term, z=rising.z, share=rising.share, usual_share=rising.usual_share
@@ -514,8 +576,8 @@ class BrandWatch:
                 for rising in rising_terms(life.sample, self._background_of(brand.id))
             ),
             cause=cause,
-            organic=_organic(story, life.sample),
-            voices=tuple(voices_of(story.exhibits, life.sample)),
+            organic=organic_of(story, life.sample),
+            voices=tuple(voices_of(story, life.sample, turns.turned, life.exhibits)),
             growth_per_hour=outlook.growth_per_hour if outlook else None,
             forecast=tuple(
                 Forecast(hours=a.hours, mentions=a.mentions, low=a.low, high=a.high)
@@ -526,6 +588,16 @@ class BrandWatch:
             else self._plan.step(brand.id, t.kind, t.severity, cause.cause if cause else None),
             pipeline_sent_ms=closed.sent_ms,
         )
+
+
+def _tell_on(life: _Life, tally: Tally) -> None:
+    life.story.add(tally)
+    life.sample = smallest(life.sample + tally.sample, MAX_STORY)
+    life.exhibits = best_exhibits(life.exhibits + tally.exhibits, MAX_CANDIDATES)
+
+
+def _in_order(lives: dict[tuple[int, Kind], _Life]) -> list[_Life]:
+    return [life for _, life in sorted(lives.items(), key=lambda item: item[0])]
 
 
 def _not_before(transition: Transition, begins_ms: int) -> Transition:
@@ -583,55 +655,3 @@ _SCALARS: dict[str, Callable[[Tally], float]] = {
     "negative_reach": lambda t: t.negative_reach,
     "platforms": lambda t: len(t.platforms),
 }
-
-
-def _sentiment(tally: Tally) -> float | None:
-    if not tally.mentions:
-        return None
-    return (tally.positive_milli - tally.negative_milli) / (1000 * tally.mentions)
-
-
-def _exhibit(row: ExhibitRow, alike: int = 1) -> Exhibit:
-    return Exhibit(
-        post=row.post,
-        created_at=from_ms(row.created_ms),
-        platform=row.platform,
-        author=row.author,
-        reach=row.reach,
-        text=row.text,
-        language=row.language,
-        url=row.url,
-        p_negative=row.p_negative_milli / 1000,
-        alike=alike,
-    )
-
-
-def _organic(story: Tally, sample: Sequence[SampleRow]) -> Organic | None:
-    if not story.mentions:
-        return None
-    found = spread(story.copies, story.mentions, distinct(story.authors), sample)
-    return Organic(copies=found.copies, authors=found.authors, entropy=found.entropy)
-
-
-_WHAT = {
-    Kind.SURGE_NEGATIVE: "negative surge",
-    Kind.SURGE: "surge of mentions",
-    Kind.MOOD: "worse mood",
-    Kind.COORDINATED: "flood of copies",
-    Kind.COVERAGE: "loss of coverage",
-}
-
-
-def _summary(name: str, t: Transition) -> str:
-    """One sentence for a page."""
-    onset = f"{from_ms(t.onset_ms):%d %b %H:%M} UTC"
-    if t.phase is Phase.RESOLVED:
-        return f"{name}: {_WHAT[t.kind]} of {onset} is over."
-    if t.kind is Kind.COVERAGE:
-        return f"{name}: {_WHAT[t.kind]} since {onset}; until it is back, calm means nothing."
-    platform = " (a platform effect)" if t.row == ALL_ROWS else ""
-    return (
-        f"{name}: {_WHAT[t.kind]}{platform} since {onset}: {t.observed.negative:.0f} negative of "
-        f"{t.observed.mentions:.0f} mentions in {t.observed.minutes} min, where "
-        f"{t.expected.negative:.0f} of {t.expected.mentions:.0f} are usual."
-    )

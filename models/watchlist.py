@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from models.alert import ALL_BRANDS, EscalationStep, Step
-from models.brand import Brand, Defaults, Follow, Match
+from models.brand import Brand, Defaults, Follow, Match, PublicFigure
 from models.causes import Cause
 from models.detection.base import Kind, RowSettings, Severity
 from models.errors import UserError
@@ -318,5 +318,6 @@ _PARTS: dict[str, type[Part]] = {
     "owner": Owner,
     "escalate": Escalation,
     "events": Event,
+    "public_figures": PublicFigure,
 }
 """What stands under a key; under the keys of playbooks, a `Playbook`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from models.detection import make_bank
 from models.errors import UserError
+from models.figures import Pseudonyms, handles_of
 from models.matching import Matcher
 from models.scoring import Brands, ScoreSettings
 from models.watching import BrandWatch, WatchedBrand
@@ -54,16 +55,26 @@ def make_brands(watchlist: Watchlist, settings: Settings) -> Brands:
 
 
 def watch_factory(
-    watchlist: Watchlist, settings: Settings, sentiment_model: str
+    watchlist: Watchlist,
+    settings: Settings,
+    sentiment_model: str,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Callable[[int], BrandWatch]:
-    """Builds the empty watch of the brands of one partition of `tallies`."""
+    """Builds the empty watch of the brands of one partition of `tallies`.
+
+    Args:
+        watchlist: with the public figures whose handles are shown.
+        settings: of the deployment.
+        sentiment_model: version of the weights, for the alerts.
+        pseudonyms: of accounts, by the key of the connectors; see `models.figures`.
+    """
     rows = list(zip(watchlist.brands, watchlist.row_settings(), strict=True))
     decisive = f"{watchlist.config_hash} {score_settings(settings)} {sentiment_model}"
     config_hash = hashlib.sha256(decisive.encode()).hexdigest()[:12]
 
     def make(partition: int) -> BrandWatch:
         brands = [
-            WatchedBrand(brand.id, brand.name, row)
+            WatchedBrand(brand.id, brand.name, row, handles_of(brand.public_figures, pseudonyms))
             for brand, row in rows
             if partition_of_brand(brand.id, settings.tallies_partitions) == partition
         ]

@@ -7,14 +7,17 @@ consumers, producers and the administration.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
+    KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -24,6 +27,9 @@ from aiokafka.protocol.metadata import MetadataRequest
 from models.errors import UserError
 from pipeline.settings import Settings, variable
 
+log = logging.getLogger(__name__)
+
+PROBE_INTERVAL_S = 10.0
 _RETRY_S = 0.2
 _ATTEMPT_S = 3.0
 
@@ -45,7 +51,7 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
     """Arguments of any aiokafka or kafka-python client.
 
     Raises:
-        UserError: the certificate authority's file cannot be read.
+        UserError: a file of certificates or the key cannot be read.
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -66,12 +72,12 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     """Context for encrypted connections; none where the protocol is a plain one.
 
     Raises:
-        UserError: the certificate authority's file cannot be read.
+        UserError: a file of certificates or the key cannot be read.
     """
     if not settings.security_protocol.endswith("SSL"):
         return None
     try:
-        return ssl.create_default_context(
+        context = ssl.create_default_context(
             cafile=None if settings.ssl_cafile is None else str(settings.ssl_cafile)
         )
     except (OSError, ssl.SSLError) as error:
@@ -79,6 +85,23 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
             f"{variable('ssl_cafile')}={settings.ssl_cafile} is no readable file of PEM "
             f"certificates ({error}): name the authority that signed the broker's certificate"
         ) from error
+    if settings.ssl_certfile is not None:
+        try:
+            # An encrypted key is refused, where OpenSSL would ask a terminal for the password.
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise UserError(
+                f"{variable('ssl_certfile')}={settings.ssl_certfile} and {variable('ssl_keyfile')}="
+                f"{settings.ssl_keyfile} are no certificate with its key in PEM, not encrypted "
+                f"({error}): mend the files"
+            ) from error
+    return context
+
+
+def hidden_from(settings: Settings) -> str:
+    """What else may be the matter with a missing topic: Kafka hides those one may not describe."""
+    user = settings.sasl_username
+    return f" (if it is there: grant Describe on it to {user})" if user else ""
 
 
 def group_arguments(settings: Settings) -> dict[str, int]:
@@ -91,6 +114,40 @@ def group_arguments(settings: Settings) -> dict[str, int]:
         "session_timeout_ms": session_ms,
         "heartbeat_interval_ms": min(3_000, session_ms // 6),
     }
+
+
+async def probe(settings: Settings) -> None:
+    """Says once when the broker goes and once when it is back, until cancelled.
+
+    For roles whose clients are silenced: they log each of their many attempts.
+    """
+    gone = False
+    while True:
+        await asyncio.sleep(PROBE_INTERVAL_S)
+        try:
+            await reach(settings)
+        except BrokerError as error:
+            if not gone:
+                log.warning("the broker is away, trying on: %s", error)
+            gone = True
+        else:
+            if gone:
+                log.warning("the broker at %s is back", settings.bootstrap_servers)
+            gone = False
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stops a consumer, also one whose broker is away.
+
+    aiokafka awaits the fetches that it has just cancelled, and their cancellation comes out of it
+    as if we were cancelled.
+    """
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
 def ensure_broker(settings: Settings) -> tuple[Broker, ...]:
@@ -119,9 +176,9 @@ async def reach(settings: Settings) -> tuple[Broker, ...]:
                     brokers = await _ask(address, arguments)
             except (OSError, KafkaError, TimeoutError) as error:
                 _stop_if_final(settings, address, error)
-                failures[address] = _reason(error)
+                failures[address] = _reason(settings, error)
             else:
-                await _try_advertised(address, brokers, arguments, deadline)
+                await _try_advertised(settings, address, brokers, arguments, deadline)
                 return brokers
         if time.monotonic() + _RETRY_S >= deadline:
             raise unreachable(settings, failures)
@@ -152,7 +209,11 @@ async def _ask(address: str, arguments: dict[str, Any]) -> tuple[Broker, ...]:
 
 
 async def _try_advertised(
-    address: str, brokers: tuple[Broker, ...], arguments: dict[str, Any], deadline: float
+    settings: Settings,
+    address: str,
+    brokers: tuple[Broker, ...],
+    arguments: dict[str, Any],
+    deadline: float,
 ) -> None:
     """Clients talk to brokers at the addresses these advertise, not at the one we were given."""
     failures = []
@@ -161,7 +222,7 @@ async def _try_advertised(
             async with asyncio.timeout(_attempt_s(deadline)):
                 connection = await create_conn(broker.host, broker.port, **arguments)
         except (OSError, KafkaError, TimeoutError) as error:
-            failures.append(f"{broker.host}:{broker.port}: {_reason(error)}")
+            failures.append(f"{broker.host}:{broker.port}: {_reason(settings, error)}")
         else:
             connection.close()
             return
@@ -199,13 +260,20 @@ def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationEr
     return None
 
 
-def _reason(error: BaseException) -> str:
+def _reason(settings: Settings, error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer; a firewall, or another protocol than ours there?"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}); does the listener speak it?"
+    if isinstance(error, KafkaConnectionError | ConnectionResetError):
+        # A listener of TLS that is spoken to plainly, or that misses our certificate, says no more.
+        if not settings.security_protocol.endswith("SSL"):
+            return f"it hangs up; does it want TLS ({variable('security_protocol')})?"
+        if settings.ssl_certfile is None:
+            return f"it hangs up; does it want a certificate ({variable('ssl_certfile')})?"
+        return f"it hangs up; does it trust {variable('ssl_certfile')}={settings.ssl_certfile}?"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"not a Kafka listener of this protocol, it seems ({error})"

@@ -19,7 +19,7 @@ from models.alert import CrisisAlert
 from models.errors import UserError
 from models.feedback import Feedback, decode_feedback
 from models.series import SeriesPoint, decode_series_point
-from pipeline.client import connection_arguments, reach, unreachable
+from pipeline.client import connection_arguments, hidden_from, reach, stop_consumer, unreachable
 from pipeline.ledger import Ledger
 from pipeline.metrics import FeedMetrics
 from pipeline.settings import Settings
@@ -172,7 +172,7 @@ class Feed:
     async def close(self) -> None:
         """Closes the connection."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             self._consumer = None
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
@@ -181,6 +181,7 @@ class Feed:
         if missing:
             raise UserError(
                 f"topic {', '.join(sorted(missing))} does not exist: run `czujka topics create`"
+                + hidden_from(self._settings)
             )
         consumer.subscribe(list(self._names))
         parts = await self._assignment(consumer)

@@ -18,7 +18,7 @@ from models.errors import UserError
 from models.feedback import decode_feedback
 from models.sentiment.answers import learn_answer
 from models.sentiment.feedback import AdaptiveScorer
-from pipeline.client import connection_arguments
+from pipeline.client import connection_arguments, stop_consumer
 from pipeline.feed import reason_of
 from pipeline.feedback import FEEDBACK, MOMENT_HEADER
 from pipeline.metrics import ScoreMetrics
@@ -69,7 +69,7 @@ class Lessons:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         finally:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
 
     async def _catch_up(self) -> None:
         topic = self._settings.topic(FEEDBACK)

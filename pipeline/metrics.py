@@ -127,6 +127,11 @@ class ScoreMetrics:
             ["partition"],
             registry=registry,
         )
+        # Assignments of partitions. More than one or two a deployment or a step of the autoscaler:
+        # workers come and go, or stall beyond their session; each reads its window again.
+        self.rebalances = Counter(
+            "czujka_score_rebalances_total", "Assignments of partitions.", registry=registry
+        )
         # Seconds of work on one batch. Rising without larger batches: the machine is short of CPU.
         self.batch = Histogram(
             "czujka_score_batch_seconds",

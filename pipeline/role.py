@@ -4,16 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from types import TracebackType
+from typing import Self
+
+from models.errors import EXIT_FAILED
+
+log = logging.getLogger(__name__)
 
 
-def run_role(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+class StopLimit:
+    """Bounds how long the end of a process may take, from `begin` to the end of its ``with``.
+
+    Clients of Kafka wait for a broker that is gone: for a commit, a flush, an answer. Past the
+    limit the process ends as by a kill, which every role bears: what was not acknowledged is done
+    again.
+
+    Args:
+        limit_s: see `Settings.stop_timeout_s`.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._timer = threading.Timer(limit_s, self._end)
+        self._timer.daemon = True
+        self._begun = False
+
+    def begin(self) -> None:
+        """Notes that the process was told to stop; once is enough."""
+        if not self._begun:
+            self._begun = True
+            self._timer.start()
+
+    def __enter__(self) -> Self:
+        """Waits for nothing yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ended in order."""
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        log.error(
+            "told to stop and not done within %g s (is the broker away?): ends at once; nothing is "
+            "lost, what was open is done again",
+            self._limit_s,
+        )
+        os._exit(EXIT_FAILED)
+
+
+def run_role(main: Callable[[asyncio.Event], Awaitable[None]], stop_timeout_s: float) -> int:
     """Runs a role on an event loop of its own, until SIGINT or SIGTERM.
 
     Args:
         main: gets an event that is set when the role shall stop; returns when it has.
+        stop_timeout_s: if it has not within this, the process ends with exit code 1.
 
     Returns:
         The exit code, 0.
@@ -22,15 +76,27 @@ def run_role(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     # once when the broker goes and once when it is back.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
-    async def supervise() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        await main(stop)
-
-    asyncio.run(supervise())
+    with StopLimit(stop_timeout_s) as limit:
+        asyncio.run(_supervise(main, limit))
     return 0
+
+
+async def _supervise(main: Callable[[asyncio.Event], Awaitable[None]], limit: StopLimit) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop, limit)
+    await main(stop)
+
+
+def stop_on_signals(stop: asyncio.Event, limit: StopLimit) -> None:
+    """Lets SIGINT and SIGTERM set an event of the running loop, and the time for the end begin."""
+
+    def told() -> None:
+        limit.begin()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told)
 
 
 async def run_until(stop: asyncio.Event, *works: Coroutine[object, object, None]) -> None:

@@ -26,7 +26,13 @@ from models.sentiment.feedback import AdaptiveScorer
 from models.tally import split_frame
 from pipeline.assembly import score_settings
 from pipeline.burial import bury
-from pipeline.client import connection_arguments, group_arguments, reach
+from pipeline.client import (
+    connection_arguments,
+    group_arguments,
+    probe,
+    reach,
+    stop_consumer,
+)
 from pipeline.feedback import FEEDBACK
 from pipeline.learning import Lessons
 from pipeline.metrics import ScoreMetrics
@@ -106,6 +112,7 @@ class ScoreStage:
             compression_type="gzip",
             max_request_size=4 << 20,
         )
+        probing = asyncio.create_task(probe(settings))
         await producer.start()
         try:
             consumer.subscribe([settings.topic("posts")], listener=_Assignment(self, consumer))
@@ -114,8 +121,9 @@ class ScoreStage:
                 async with self._learning() as learning:
                     await self._loop(consumer, producer, stop, learning)
             finally:
-                await consumer.stop()
+                await stop_consumer(consumer)
         finally:
+            probing.cancel()
             await producer.stop()
 
     @property
@@ -331,6 +339,7 @@ class ScoreStage:
                 self.readers.clear()
                 self._failure = error
                 raise
+        self.metrics.rebalances.inc()
         log.info("assigned partitions of posts: %s", sorted(tp.partition for tp in tps))
 
     async def _make_readers(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:

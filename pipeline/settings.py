@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    ssl_cafile: Path | None = None
+    ssl_cafile: Path | None = Field(default=None, description="Who signed the broker, PEM.")
+    ssl_certfile: Path | None = Field(default=None, description="Our certificate, PEM.")
+    ssl_keyfile: Path | None = Field(default=None, description="Its key, PEM, not encrypted.")
     connect_timeout_s: float = Field(default=6.0, gt=0, description="Give up on a silent broker.")
     embedded: bool = Field(default=False, description="The broker is the embedded one (Tansu).")
 
@@ -63,6 +65,10 @@ class Settings(BaseSettings):
         default=True, description="Score learns from what people say of sentiment."
     )
     checkpoint_interval_s: float = Field(default=5.0, gt=0, description="Watch writes its state.")
+
+    stop_timeout_s: float = Field(
+        default=8.0, gt=0, description="A role told to stop ends in order within this, or at once."
+    )
 
     host: str = Field(default="127.0.0.1", description="Where metrics and console listen.")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server.")
@@ -110,6 +116,10 @@ class Settings(BaseSettings):
                     f"{variable('security_protocol')}={self.security_protocol} "
                     f"needs {', '.join(missing)} too"
                 )
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise ValueError(
+                f"{variable('ssl_certfile')} and {variable('ssl_keyfile')} go together"
+            )
         return self
 
     def topic(self, name: str) -> str:

@@ -34,6 +34,7 @@ SPARK_BUCKETS = 240
 SPARK_LEVELS = "▁▂▃▄▅▆▇█"
 NAME_CHARS = 24
 SUMMARY_CHARS = 100
+TEXT_CHARS = 60
 PLAIN_STEPS = 10
 """Without a terminal, progress is told so many times over the story."""
 
@@ -88,6 +89,22 @@ class Happening:
         line.append(one_line(alert.brand_name, NAME_CHARS), style="bold")
         line.append(f" {alert.kind.value}: ")
         line.append(one_line(alert.summary, SUMMARY_CHARS))
+        return line
+
+    def spark(self) -> Text | None:
+        """After which post the story took off, on one line; None of a story that has ended."""
+        take_off = self.alert.take_off
+        if take_off is None or self.alert.status == "resolved":
+            return None
+        exhibit = take_off.exhibit
+        line = Text(" " * 14)
+        line.append("took off after ", style="dim")
+        line.append(f"{exhibit.created_at:%H:%M} ")
+        line.append(f"“{one_line(exhibit.text, TEXT_CHARS)}”", style="italic")
+        line.append(f"  {one_line(exhibit.platform, NAME_CHARS)}, reach {exhibit.reach:,}")
+        if exhibit.handle:
+            line.append(f", {one_line(exhibit.handle, NAME_CHARS)}")
+        line.append(f", {take_off.before_per_min:.1f} → {take_off.after_per_min:.1f} a minute")
         return line
 
 
@@ -153,7 +170,8 @@ class TerminalView:
             happening = Happening(alert)
             self._happenings.append(happening)
             if self._live is None:
-                self._say(happening.line())
+                for line in _told(happening):
+                    self._say(line)
 
     def show(self, progress: Progress) -> None:
         """Draws the present state; without a terminal, says how far it is now and then."""
@@ -248,7 +266,7 @@ def _state(view: BrandView) -> Text:
 
 
 def _happenings(happenings: Sequence[Happening]) -> RenderableType:
-    lines = [happening.line() for happening in happenings[-EVENTS_SHOWN:]]
+    lines = [line for happening in happenings[-EVENTS_SHOWN:] for line in _told(happening)]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
     return Panel(
@@ -257,6 +275,11 @@ def _happenings(happenings: Sequence[Happening]) -> RenderableType:
         title_align="left",
         border_style="dim",
     )
+
+
+def _told(happening: Happening) -> list[Text]:
+    spark = happening.spark()
+    return [happening.line()] if spark is None else [happening.line(), spark]
 
 
 def _foot(progress: Progress) -> Text:

@@ -1,6 +1,6 @@
 """The topics: what they hold, how they are kept, and whether the broker has them so.
 
-The only place beside the connectors' publisher that uses kafka-python.
+Beside it only the connectors' publisher and `pipeline.rewind` use kafka-python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kafka.errors import (
 )
 
 from models.errors import UserError
-from pipeline.client import BrokerError, connection_arguments, ensure_broker
+from pipeline.client import BrokerError, connection_arguments, ensure_broker, hidden_from
 from pipeline.settings import Settings, variable
 
 log = logging.getLogger(__name__)
@@ -294,7 +294,7 @@ def check_topics(settings: Settings, extra: Sequence[Topic] = ()) -> list[Proble
         BrokerError: the broker is not there, or will not say.
     """
     wanted = (*expected_topics(settings), *extra)
-    with _administration(settings) as admin:
+    with administration(settings) as admin:
         found = _describe(admin, [topic.name for topic in wanted], settings)
     return compare(wanted, found, _replication(settings))
 
@@ -318,9 +318,8 @@ def refuse_unfit_topics(settings: Settings, names: Iterable[str]) -> None:
     ]
     if problems:
         told = "; ".join(str(problem) for problem in problems)
-        if settings.sasl_username and any(p.fault is Fault.MISSING for p in problems):
-            # Kafka hides topics from those who may not describe them.
-            told += f" (if it is there: grant Describe on it to {settings.sasl_username})"
+        if any(p.fault is Fault.MISSING for p in problems):
+            told += hidden_from(settings)
         raise UserError(told)
 
 
@@ -352,7 +351,7 @@ def create_topics(
             f"--recreate {foreign[0]}: not a topic of this product; they are {', '.join(names)}"
         )
     replication = _replication(settings)
-    with _administration(settings) as admin:
+    with administration(settings) as admin:
         found = _describe(admin, names, settings)
         doomed = [name for name in recreate if name in found]
         if doomed:
@@ -380,7 +379,7 @@ def _replication(settings: Settings) -> int:
 
 
 @contextmanager
-def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
+def administration(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An administration client; its errors become ours."""
     ensure_broker(settings)
     limit_ms = int(settings.connect_timeout_s * 1000)

@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from connectors.fields import FieldMap
 from connectors.file import FileOptions, FileReader
 from connectors.privacy import Privacy
@@ -35,6 +32,7 @@ from pipeline.backtest import (
 from pipeline.incidents.judging import Judgement, judge, read_incidents
 from pipeline.incidents.page import write_page
 from pipeline.local import LocalRun
+from pipeline.progress import progress_bar
 from pipeline.settings import Settings
 
 HELP = "run a file of posts through the detectors, without a broker"
@@ -113,18 +111,19 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         incidents = read_incidents(args.incidents, {brand.id for brand in watchlist.brands})
     judged = args.incidents is not None or args.html is not None
     keeper = TrackKeeper()
-    factory = watch_factory(watchlist, settings, sentiment.version)
+    privacy = Privacy.for_files(known_pseudonyms=args.authors == "pseudonyms")
+    pseudonyms = None if privacy.known_pseudonyms else privacy.pseudonyms
+    factory = watch_factory(watchlist, settings, sentiment.version, pseudonyms)
     local = LocalRun(
         settings.posts_partitions, brands, sentiment, score_settings(settings), factory
     )
-    privacy = Privacy.for_files(known_pseudonyms=args.authors == "pseudonyms")
     options = FileOptions(fields=FieldMap.parse(args.map), privacy=privacy)
     reader = FileReader(args.file, options)
     rejects: list[str] = []
     with ExitStack() as stack:
         write_alert = _Writer(stack, args.alerts)
         write_point = _Writer(stack, args.minutes)
-        bar = stack.enter_context(_progress())
+        bar = stack.enter_context(progress_bar())
         task = bar.add_task("posts", total=reader.total_bytes, event_time="")
 
         def on_point(point: SeriesPoint) -> None:
@@ -201,17 +200,6 @@ class _Writer:
     def __call__(self, record: CrisisAlert | SeriesPoint) -> None:
         if self._file is not None:
             self._file.write(record.encode() + b"\n")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
 
 
 def _report(

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import gzip
 import logging
-import signal
 import sys
 import time
 from contextlib import aclosing, closing
@@ -36,7 +35,7 @@ from models.errors import EXIT_FAILED, EXIT_OK, UserError
 from models.post import Post, encode
 from pipeline.client import connection_arguments
 from pipeline.metrics import serve_metrics
-from pipeline.role import Pulse
+from pipeline.role import Pulse, StopLimit, stop_on_signals
 from pipeline.settings import Settings
 from pipeline.topics import refuse_unfit_topics
 
@@ -271,8 +270,8 @@ def publish(
         )
     began_s = time.monotonic()
     try:
-        with Publisher(target(settings)) as publisher:
-            totals = asyncio.run(_run(Runner(source, publisher, cursors, metrics), pulse))
+        with StopLimit(settings.stop_timeout_s) as limit, Publisher(target(settings)) as publisher:
+            totals = asyncio.run(_run(Runner(source, publisher, cursors, metrics), pulse, limit))
     except UserError:
         raise
     except ConnectorError as error:
@@ -293,11 +292,9 @@ def target(settings: Settings) -> Target:
     )
 
 
-async def _run(runner: Runner, pulse: Pulse) -> Totals:
+async def _run(runner: Runner, pulse: Pulse, limit: StopLimit) -> Totals:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop, limit)
     beats = asyncio.create_task(pulse.run())
     try:
         return await runner.run(stop)

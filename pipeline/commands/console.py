@@ -43,4 +43,4 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     host = args.host or settings.host
     port = settings.console_port if args.port is None else args.port
-    return run_role(lambda stop: serve_console(settings, host, port, stop))
+    return run_role(lambda stop: serve_console(settings, host, port, stop), settings.stop_timeout_s)

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Writes the two files."""
     import asyncio
 
+    from pipeline.progress import progress_bar
     from pipeline.report.digest import WEEK, digest_html, digest_markdown, write_digest
     from pipeline.report.reading import history_of_files, read_history
 
@@ -46,7 +47,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         history = history_of_files(args.alerts, args.series, args.feedback)
     else:
         since = None if until is None else until - 2 * WEEK - timedelta(days=1)
-        history = asyncio.run(read_history(settings, since))
+        with progress_bar() as bar:
+            task = bar.add_task("minutes read", total=1.0)
+            history = asyncio.run(
+                read_history(settings, since, tell=lambda share: bar.update(task, completed=share))
+            )
     end = until or history.newest
     if end is None:
         raise UserError("there is neither a minute nor an alert yet: nothing to tell of")

@@ -42,5 +42,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     host = args.host or settings.host
     port = args.port if args.port is not None else settings.metrics_port or DEFAULT_PORT
     return run_role(
-        lambda stop: serve_exporter(settings, host, port, stop, max_brands=args.max_brands)
+        lambda stop: serve_exporter(settings, host, port, stop, max_brands=args.max_brands),
+        settings.stop_timeout_s,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -25,8 +24,6 @@ A name needs CZUJKA_PSEUDONYM_KEY, as the connectors have it. The order goes the
 delete, so it reaches alerts that run; alerts that are over get a new revision without the post.
 Figures stay: they hold no text. The raw topics forget by their retention: posts after 7 days,
 tallies after 2, dead letters after 14."""
-
-_PSEUDONYM = re.compile(r"(?:u_)?[0-9a-f]{16}")  # the simulator's have no prefix
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,16 +104,13 @@ def pseudonyms(author: str, platform: str | None) -> list[str]:
         UserError: a name without a platform or a key.
     """
     from connectors.privacy import Privacy
+    from models.figures import PSEUDONYM
 
-    if _PSEUDONYM.fullmatch(author):
+    if PSEUDONYM.fullmatch(author):
         return [author]
     if platform is None:
         raise UserError(
             f"--author {author} is no pseudonym (u_ and 16 hexadecimal digits): add --platform, to "
             "say where the author has that name"
         )
-    privacy = Privacy.from_environment()
-    names = [author, author.removeprefix("@")]
-    return sorted(
-        {privacy.pseudonym(platform, name, key) for name in names for key in privacy.keys}
-    )
+    return Privacy.from_environment().pseudonyms(platform, author)

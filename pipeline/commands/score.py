@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             healthy=pulse.beats,
             ready=lambda: stage.ready,
         )
-    return run_role(lambda stop: pulse.accompany(stage.run(stop)))
+    return run_role(lambda stop: pulse.accompany(stage.run(stop)), settings.stop_timeout_s)
 
 
 def load_sentiment(*, learns: bool) -> Scorer:

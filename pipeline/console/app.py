@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +36,10 @@ from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.plotting import PLOTLY_ADDRESS, own_styles, plotly_script
 from pipeline.console.reports import Reports
-from pipeline.console.reviews import ReadHistory, Reviews
+from pipeline.console.reviews import Reviews
 from pipeline.console.speech import SpeakLanguage, choose_language
 from pipeline.console.templating import make_environment
+from pipeline.console.weeks import Weeks
 from pipeline.language import _, n_, spoken
 from pipeline.ledger import BrandView, Ledger
 from pipeline.report.account import dues
@@ -100,7 +103,7 @@ def create_app(
     desk: Desk | None = None,
     read_dossier: ReadDossier | None = None,
     watchlist: Watchlist | None = None,
-    read_history: ReadHistory | None = None,
+    weeks: Weeks | None = None,
 ) -> Starlette:
     """The application.
 
@@ -111,14 +114,14 @@ def create_app(
         desk: takes answers; a read-only one if none is given.
         read_dossier: for reports; without it they are made of what is in memory.
         watchlist: for planned events and budgets; without it they are not shown.
-        read_history: for what lies weeks back; without it there is what is in memory.
+        weeks: for what lies weeks back; without it there is what is in memory.
     """
     desk = desk or Desk(ledger, None, _nowhere)
     console = Console(ledger, changes, source, desk, watchlist)
     reports = Reports(ledger, read_dossier)
     pages = _Pages(console)
     api = _Api(console)
-    reviews = Reviews(ledger, read_history, pages.show)
+    reviews = Reviews(ledger, weeks, pages.show)
     return Starlette(
         routes=[
             Route("/", pages.overview),
@@ -163,24 +166,42 @@ class _GuardHeaders:
         await self._app(scope, receive, send_guarded)
 
 
+class _Overview:
+    """The rendered overview, packed for those who take it so: a megabyte of drawings is 20 kB.
+
+    It holds nothing of a session, so its packed size tells nobody a secret; other pages do.
+    """
+
+    def __init__(self, page: str) -> None:
+        self._plain = page.encode()
+        self._packed = gzip.compress(self._plain, compresslevel=5, mtime=0)
+
+    def answer(self, request: Request) -> Response:
+        headers = {"Vary": "Accept-Encoding"}
+        taken = request.headers.get("accept-encoding", "").lower()
+        if re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?(\s|,|$))", taken) is None:
+            return HTMLResponse(self._plain, headers=headers)
+        return HTMLResponse(self._packed, headers=headers | {"Content-Encoding": "gzip"})
+
+
 class _Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._templates = make_environment(FOLDER / "templates")
         self._brand_rows = views.BrandRows()
-        self._overviews: dict[str, tuple[tuple[int, bool, bool], str]] = {}
+        self._overviews: dict[str, tuple[tuple[int, bool, bool], _Overview]] = {}
 
     async def overview(self, request: Request) -> Response:
         """Who needs attention, every brand by urgency, what was resolved lately.
 
-        Rendered once for each state of the ledger and language, however many look at it.
+        Rendered and packed once for each state of the ledger and language, however many look at it.
         """
         ledger, source = self._console.ledger, self._console.source
         state = (ledger.version, source.connected, source.caught_up)
         kept = self._overviews.get(spoken())
         if kept is None or kept[0] != state:
-            kept = self._overviews[spoken()] = (state, self._render_overview())
-        return HTMLResponse(kept[1])
+            kept = self._overviews[spoken()] = (state, _Overview(self._render_overview()))
+        return kept[1].answer(request)
 
     def _render_overview(self) -> str:
         ledger = self._console.ledger

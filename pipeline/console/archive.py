@@ -1,9 +1,10 @@
 """Writes the report of an alert into a folder when it is over, and again when it changes.
 
 Each alert that fired gets its report in every language, as HTML and as Markdown. A new revision of
-an alert that is over means that a post was erased from it: the files are written anew. A line in
-the HTML says which revision it tells of, so a console that starts again writes what is missing or
-old.
+an alert that is over means that a post was erased from it: the files are written anew. They are
+too when a day, two and three have gone by, for by then it is known how the brand recovered. Lines
+in the HTML say which revision it tells of and how many days after, so a console that starts again
+writes what is missing or old.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from models.alert import CrisisAlert
@@ -23,9 +25,14 @@ from pipeline.report.account import write_account
 from pipeline.report.dossier import Dossier
 from pipeline.report.html import write_html
 from pipeline.report.markdown import write_markdown
+from pipeline.report.measures import DAYS_AFTER, whole_days
 
 RETRY_S = 10.0
+HEAD_CHARS = 4096
+RECENT = timedelta(days=DAYS_AFTER + 1)
+"""An alert that has been over for longer is not waited for."""
 _REVISION = re.compile(r'<meta name="czujka-revision" content="(\d+)">')
+_DAYS = re.compile(r'<meta name="czujka-days-after" content="(\d+)">')
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +49,22 @@ class Archive:
         self._folder = folder
         self._read_dossier = read_dossier
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
+        self._hour: datetime | None = None
 
-    def hear(self, news: Sequence[News]) -> None:
-        """Takes note of alerts that are over."""
+    def hear(self, news: Sequence[News], ledger: Ledger) -> None:
+        """Takes note of alerts that are over; once an hour looks for reports that lack a day."""
         for item in news:
-            if isinstance(item.record, CrisisAlert) and self._is_due(item.record):
+            if isinstance(item.record, CrisisAlert) and self._is_due(item.record, None):
                 self._wanted.put_nowait(item.record.alert_id)
+        hour = ledger.watermark and ledger.watermark.replace(minute=0)
+        if hour is not None and hour != self._hour:
+            self._hour = hour
+            self.look_through(ledger)
 
     def look_through(self, ledger: Ledger) -> None:
-        """Takes note of all in memory whose report is missing or older than they are."""
+        """Takes note of all in memory whose report is missing or older than what is known."""
         for alert in ledger.alerts("resolved"):
-            if self._is_due(alert):
+            if self._is_due(alert, ledger.watermark):
                 self._wanted.put_nowait(alert.alert_id)
 
     async def run(self) -> None:
@@ -94,15 +106,21 @@ class Archive:
         name = re.sub(r"[^\w.-]", "_", alert_id).lstrip(".")
         return self._folder / f"{name}.{language}.{ending}"
 
-    def _is_due(self, alert: CrisisAlert) -> bool:
-        if alert.status != "resolved" or alert.fired_at is None:
+    def _is_due(self, alert: CrisisAlert, now: datetime | None) -> bool:
+        if alert.status != "resolved" or alert.fired_at is None or alert.resolved_at is None:
             return False
         last = self.path(alert.alert_id, list(LANGUAGES)[-1], "html")
         try:
-            found = _REVISION.search(last.read_text(encoding="utf-8")[:4096])
+            with last.open(encoding="utf-8") as file:
+                head = file.read(HEAD_CHARS)
         except OSError:
             return True
-        return found is None or int(found[1]) < alert.revision
+        revision, days = _REVISION.search(head), _DAYS.search(head)
+        if revision is None or days is None or int(revision[1]) < alert.revision:
+            return True
+        if now is None or now - alert.resolved_at > RECENT:
+            return False
+        return int(days[1]) < whole_days(alert.resolved_at, now)
 
 
 def _write_whole(path: Path, text: str) -> None:

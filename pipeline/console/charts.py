@@ -6,7 +6,7 @@ stretched with them. What they say is in their accessible label and in the page 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -146,4 +146,17 @@ def _path(corners: Sequence[tuple[float, float]]) -> str:
     if len(corners) == 1:  # a lone bucket is a dot: a line of no length with round ends
         x, y = corners[0]
         return f"M{x:g} {y:g}h0"
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in corners)
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in _without_level(corners))
+
+
+def _without_level(corners: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The corners without those in the middle of a level stretch: the line is the same."""
+    if len(corners) < 3:
+        yield from corners
+        return
+    yield corners[0]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        level = before[1] == corner[1] == after[1]
+        if not (level and min(before[0], after[0]) < corner[0] < max(before[0], after[0])):
+            yield corner
+    yield corners[-1]

@@ -30,6 +30,9 @@ _OVER: Final[Mapping[Kind, str]] = {
     Kind.COORDINATED: N_("%(name)s: the flood of copies of %(onset)s UTC is over."),
     Kind.COVERAGE: N_("%(name)s: the loss of coverage of %(onset)s UTC is over."),
 }
+_BECAME_CRISIS: Final = N_(
+    "%(name)s: the worse mood of %(onset)s UTC has become a crisis, which has its own alert."
+)
 
 
 def summary(alert: CrisisAlert) -> str:
@@ -37,6 +40,8 @@ def summary(alert: CrisisAlert) -> str:
     if spoken() == DEFAULT:
         return alert.summary
     said = {"name": alert.brand_name, "onset": moment(alert.onset)}
+    if alert.superseded:
+        return _(_BECAME_CRISIS, **said)
     if alert.status == "resolved":
         return _(_OVER[alert.kind], **said)
     return _(_SINCE[alert.kind], **said) + _(
@@ -48,6 +53,26 @@ def summary(alert: CrisisAlert) -> str:
         usual_negative=figure(round(alert.expected.negative)),
         usual=figure(round(alert.expected.mentions)),
     )
+
+
+def rise(alert: CrisisAlert) -> str:
+    """What came before and after the post at which a story took off; "" if none is known."""
+    take_off = alert.take_off
+    if take_off is None:
+        return ""
+    form = (
+        _("mentions a minute: %(before)s in the %(minutes)s min before it, %(after)s after it")
+        if alert.kind is Kind.COORDINATED
+        else _(
+            "negative mentions a minute: %(before)s in the %(minutes)s min before it, %(after)s "
+            "after it"
+        )
+    )
+    return form % {
+        "before": figure(take_off.before_per_min),
+        "after": figure(take_off.after_per_min),
+        "minutes": take_off.minutes,
+    }
 
 
 _FORMS: Final = (

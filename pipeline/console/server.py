@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import uvicorn
@@ -20,20 +20,18 @@ from pipeline.console.archive import Archive
 from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.sessions import open_sessions
+from pipeline.console.weeks import KEPT, Weeks
 from pipeline.feed import ALERTS, FEEDBACK, SERIES, Feed, News
 from pipeline.feedback import send_answer, with_lesson
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from pipeline.metrics import REGISTRY, CollectorRegistry, FeedMetrics, serve_metrics
 from pipeline.report.history import History
-from pipeline.report.reading import read_dossier, read_history
+from pipeline.report.reading import Tell, read_dossier, read_history
 from pipeline.role import run_until
 from pipeline.settings import Settings
 
 SERIES_TAIL_RECORDS = 100_000
-MONTHS_BACK_DAYS = 90
-"""Of a brand's minutes are read, as far as the topic keeps them: 30 days unless set otherwise."""
-WEEKS_BACK_DAYS = 15
 HISTORY_POLL_S = 0.5
 SHUTDOWN_S = 3
 
@@ -66,10 +64,16 @@ async def serve_console(
     if settings.reports_dir is not None:
         archive = Archive(settings.reports_dir, partial(read_dossier, settings))
 
+    async def read_weeks(history: History, tell: Tell) -> None:
+        await read_history(settings, datetime.now(tz=UTC) - KEPT, history, tell)
+
+    weeks = Weeks(read_weeks)
+
     def announce(news: Sequence[News]) -> None:
         changes.announce()
+        weeks.hear(news)
         if archive is not None and feed.told:
-            archive.hear(news)
+            archive.hear(news, ledger)
 
     async def keep_reports(archive: Archive) -> None:
         while not feed.told:  # noqa: ASYNC110 - the feed offers no event
@@ -99,13 +103,7 @@ async def serve_console(
     desk = Desk(ledger, sessions, send)
     watchlist = _watchlist(settings)
 
-    async def history_of(brand: str | None) -> History:
-        back = timedelta(days=MONTHS_BACK_DAYS if brand else WEEKS_BACK_DAYS)
-        return await read_history(settings, datetime.now(tz=UTC) - back, brand)
-
-    app = create_app(
-        ledger, changes, feed, desk, partial(read_dossier, settings), watchlist, history_of
-    )
+    app = create_app(ledger, changes, feed, desk, partial(read_dossier, settings), watchlist, weeks)
     try:
         if settings.metrics_port:
             metrics = serve_metrics(host, settings.metrics_port, registry=registry)

@@ -35,7 +35,7 @@ class SpeakLanguage:
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
                     headers["Content-Language"] = code
-                    headers["Vary"] = "Accept-Language, Cookie"
+                    headers.add_vary_header("Accept-Language, Cookie")
             await send(message)
 
         with speaking(code):

@@ -40,6 +40,7 @@ def make_environment(folder: Path) -> Environment:
         safe_link=views.safe_link,
         summary=sayings.summary,
         reason=sayings.reason,
+        rise=sayings.rise,
         alert_href=views.alert_href,
         brand_href=views.brand_href,
         resilience_href=views.resilience_href,

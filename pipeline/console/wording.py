@@ -73,6 +73,7 @@ ANSWERS: Final[Mapping[Answer, str]] = {
 }
 VOICES: Final[Mapping[str, str]] = {
     "loudest": N_("Loud against us"),
+    "turned": N_("Turned the tone"),
     "calming": N_("Calming"),
 }
 

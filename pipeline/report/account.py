@@ -199,6 +199,12 @@ def _summary(
     lasted = duration(alert)
     if lasted is None:
         yield _("It is not over yet.")
+    elif alert.superseded:
+        yield _(
+            "After %(lasted)s, on %(end)s UTC, it became a crisis, which has its own alert.",
+            lasted=stretch(lasted),
+            end=moment(alert.resolved_at),
+        )
     else:
         ending = (
             _("It was over after %(lasted)s, on %(end)s UTC.")
@@ -292,6 +298,9 @@ def _events(
     events = [Event(alert.onset, "onset", _("Began"), span)]
     if alert.fired_at is not None:
         events.append(Event(alert.fired_at, "fired", _("Fired first"), _reason_of(revisions)))
+    if alert.take_off is not None:
+        at = alert.take_off.exhibit.created_at
+        events.append(Event(at, "took-off", _("Took off"), sayings.rise(alert)))
     previous: Phase | None = None
     for revision in revisions:
         if revision.phase is not previous and revision.phase in _PHASES:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
 
 from models.alert import CrisisAlert, from_ms
 from models.detection.base import BUCKET_MS, Kind
@@ -16,10 +19,35 @@ CRISES = (Kind.SURGE_NEGATIVE, Kind.MOOD, Kind.COORDINATED)
 """Kinds that count as crises; a surge alone is buzz, and lost coverage is ours to mend."""
 
 
+class BriefTerm(msgspec.Struct):
+    """A term that rose."""
+
+    term: str
+    share: float
+
+
+class Brief(msgspec.Struct):
+    """What weeks and months need of a `SeriesPoint`: read some ten times as fast."""
+
+    brand: str
+    bucket_ms: int
+    mentions: Annotated[int, msgspec.Meta(ge=0)]
+    negative: Annotated[float, msgspec.Meta(ge=0)]
+    brand_name: str = ""
+    sentiment: float | None = None
+    coverage: float = 1.0
+    terms: tuple[BriefTerm, ...] = ()
+
+
+decode_brief = msgspec.json.Decoder(Brief).decode
+"""Reads a record of `series`; raises ValueError (msgspec's, which names the field)."""
+
+
 @dataclass(slots=True)
 class Sums:
     """Sums over minutes of one brand."""
 
+    minutes: int = 0  # of an hour: a bit for each that was taken
     mentions: int = 0
     negative: float = 0.0
     sentiment: float = 0.0  # times mentions
@@ -55,7 +83,6 @@ class History:
     newest_ms: int = 0  # end of the newest minute
     _alerts: dict[str, CrisisAlert] = field(default_factory=dict)
     _answers: dict[bytes, Feedback] = field(default_factory=dict)
-    _seen: dict[str, set[int]] = field(default_factory=dict)
 
     def take_alert(self, alert: CrisisAlert) -> None:
         """Takes a revision; the highest counts."""
@@ -75,24 +102,28 @@ class History:
         else:
             self._answers[key] = answer
 
-    def take_point(self, point: SeriesPoint) -> None:
+    def take_point(self, point: SeriesPoint | Brief) -> None:
         """Takes a closed minute; one that was taken before is left out."""
-        seen = self._seen.setdefault(point.brand, set())
-        if point.bucket_ms in seen:
+        hour = point.bucket_ms // HOUR_MS * HOUR_MS
+        sums = self.hours.setdefault(point.brand, {}).setdefault(hour, Sums())
+        minute = 1 << (point.bucket_ms - hour) // BUCKET_MS
+        if sums.minutes & minute:
             return
-        seen.add(point.bucket_ms)
+        sums.minutes |= minute
+        sums.mentions += point.mentions
+        sums.negative += point.negative
+        sums.sentiment += (point.sentiment or 0.0) * point.mentions
+        sums.coverage = min(sums.coverage, point.coverage)
+        for term in point.terms:
+            sums.terms[term.term] = sums.terms.get(term.term, 0.0) + term.share
         self.names.setdefault(point.brand, point.brand_name or point.brand)
         self.newest_ms = max(self.newest_ms, point.bucket_ms + BUCKET_MS)
-        hour = point.bucket_ms // HOUR_MS * HOUR_MS
-        self.hours.setdefault(point.brand, {}).setdefault(hour, Sums()).add(
-            Sums(
-                mentions=point.mentions,
-                negative=point.negative,
-                sentiment=(point.sentiment or 0.0) * point.mentions,
-                coverage=point.coverage,
-                terms={term.term: term.share for term in point.terms},
-            )
-        )
+
+    def forget_before(self, time: datetime) -> None:
+        """Forgets hours that ended before a time."""
+        oldest_ms = time.timestamp() * 1000 - HOUR_MS
+        for brand, hours in self.hours.items():
+            self.hours[brand] = {hour: sums for hour, sums in hours.items() if hour >= oldest_ms}
 
     def sums(self, brand: str, begin: datetime, end: datetime) -> Sums:
         """Over the hours that begin within a stretch."""

@@ -34,6 +34,9 @@ def write_html(account: Account) -> str:
         account=account,
         alert=account.alert,
         policy=POLICY,
+        days=0
+        if account.alert.resolved_at is None
+        else account.minutes.days_after(account.alert.resolved_at),
         style=Markup(STYLE),  # noqa: S704 - our own file
         volume=draw_volume(
             account.minutes,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from models.alert import Exhibit, Observed
+from pipeline.console import sayings
 from pipeline.console.views import Share, safe_link
 from pipeline.console.wording import (
     CAUSES,
@@ -109,7 +111,10 @@ def _lines(account: Account) -> Iterator[str]:
     yield ""
     revision = _("revision %(number)s", number=alert.revision)
     yield f"{_('Alert')} `{escaped(alert.alert_id).replace('`', '')}`, {revision}. "
-    yield _("All times are event time, UTC. Posts are redacted; authors are pseudonyms.")
+    yield _(
+        "All times are event time, UTC. Posts are redacted; authors are pseudonyms, but for public "
+        "figures of the watchlist."
+    )
 
 
 def _timeline(account: Account) -> Iterator[Sequence[str]]:
@@ -132,6 +137,7 @@ def _figures(account: Account) -> Iterator[str]:
             f"{percentage(negative_share(alert))}, {_('usually')} "
             f"{percentage(alert.expected.negative_share)}",
         ],
+        [_("Sentiment"), _moods(alert.observed)],
         [_("Authors"), figure(alert.observed.authors)],
         [_("Reach"), figure(alert.observed.reach)],
     ]
@@ -139,6 +145,13 @@ def _figures(account: Account) -> Iterator[str]:
         back = None if measures.calm_at is None else measures.calm_at - measures.peak.at
         rows.append([_("Peak to a usual hour"), NOTHING if back is None else stretch(back)])
     yield from _section(_("Figures"), ["", ""], rows)
+
+
+def _moods(seen: Observed) -> str:
+    plain = signed(seen.sentiment)
+    if seen.weighted_sentiment is None:
+        return plain
+    return f"{plain}, {_('weighted by influence')} {signed(seen.weighted_sentiment)}"
 
 
 def _shares(shares: Iterable[Share]) -> Iterator[Sequence[str]]:
@@ -149,7 +162,12 @@ def _shares(shares: Iterable[Share]) -> Iterator[Sequence[str]]:
 def _who(account: Account) -> Iterator[str]:
     organic = account.alert.organic
     voices = [
-        [_(VOICES[voice.role]), voice.author, figure(voice.reach), signed(voice.tone)]
+        [
+            _(VOICES[voice.role]),
+            voice.handle or voice.author,
+            figure(voice.reach),
+            signed(voice.tone),
+        ]
         for voice in account.alert.voices
     ]
     yield from _section(_("Voices"), [_("Role"), _("Author"), _("Reach"), _("Tone")], voices)
@@ -165,29 +183,34 @@ def _who(account: Account) -> Iterator[str]:
 
 
 def _exhibits(account: Account) -> Iterator[str]:
-    if not account.alert.exhibits:
+    alert = account.alert
+    if not (alert.exhibits or alert.first_post or alert.take_off):
         return
     yield f"## {_('What people wrote')}"
     yield ""
-    first = account.alert.first_post
+    first, take_off = alert.first_post, alert.take_off
     if first is not None:
-        yield f"> {escaped(first.text) or _('(no text)')}"
-        yield ">"
-        which, when = _("The first one kept"), moment(first.created_at)
-        yield f"> {which} · {escaped(first.platform)} · {when}"
-        yield ""
-    for exhibit in account.alert.exhibits:
-        yield f"> {escaped(exhibit.text) or _('(no text)')}"
-        yield ">"
-        origin = safe_link(exhibit.url)
-        link = f" · [{_('original')}](<{_address(origin)}>)" if origin else ""
-        alike = _("about %(count)s alike", count=exhibit.alike) if exhibit.alike > 1 else ""
-        yield (
-            f"> {escaped(exhibit.platform)} · {moment(exhibit.created_at)} · {_('reach')} "
-            f"{figure(exhibit.reach)} · {_('negative')} {percentage(exhibit.p_negative)}"
-            f"{f' · {alike}' if alike else ''}{link}"
-        )
-        yield ""
+        yield from _quoted(first, _("The first one kept"))
+    if take_off is not None:
+        after = _("After this one it took off")
+        yield from _quoted(take_off.exhibit, f"{after}: {sayings.rise(alert)}")
+    for exhibit in alert.exhibits:
+        yield from _quoted(exhibit)
+
+
+def _quoted(exhibit: Exhibit, which: str = "") -> Iterator[str]:
+    origin = safe_link(exhibit.url)
+    link = f" · [{_('original')}](<{_address(origin)}>)" if origin else ""
+    alike = _("about %(count)s alike", count=exhibit.alike) if exhibit.alike > 1 else ""
+    yield f"> {escaped(exhibit.text) or _('(no text)')}"
+    yield ">"
+    yield (
+        f"> {f'**{which}** · ' if which else ''}{escaped(exhibit.platform)} · "
+        f"{moment(exhibit.created_at)} · {_('reach')} {figure(exhibit.reach)} · "
+        f"{_('negative')} {percentage(exhibit.p_negative)}{f' · {alike}' if alike else ''}"
+        f"{f' · {escaped(exhibit.handle)}' if exhibit.handle else ''}{link}"
+    )
+    yield ""
 
 
 def _plan(account: Account) -> Iterator[str]:

@@ -27,6 +27,11 @@ LEAST_MENTIONS_FOR_MOOD = 20
 Floats = npt.NDArray[np.float64]
 
 
+def whole_days(begin: datetime, end: datetime) -> int:
+    """Whole days between two times, from 0 to `DAYS_AFTER`."""
+    return max(0, min(DAYS_AFTER, (end - begin) // timedelta(days=1)))
+
+
 @dataclass(frozen=True, slots=True)
 class Minutes:
     """Closed buckets as columns on an unbroken grid of minutes, each of shape (n,).
@@ -74,6 +79,11 @@ class Minutes:
 
     def __len__(self) -> int:
         return len(self.mentions)
+
+    def days_after(self, time: datetime) -> int:
+        """Whole days known after a time, up to those that a report tells of."""
+        end_ms = self.start_ms + len(self) * BUCKET_MS
+        return whole_days(time, from_ms(end_ms)) if len(self) else 0
 
     def time(self, index: int) -> datetime:
         """Start of a minute."""

@@ -21,19 +21,24 @@ from models.series import decode_series_point
 from pipeline.client import connection_arguments, reach, unreachable
 from pipeline.feed import reason_of
 from pipeline.report.dossier import Dossier
-from pipeline.report.history import History
+from pipeline.report.history import History, decode_brief
 from pipeline.settings import Settings
 
 ALERTS, SERIES, FEEDBACK = "alerts", "series", "feedback"
 BEFORE = timedelta(days=1)
-AFTER = timedelta(days=3)
-"""Minutes so long before the onset and after the resolution belong to the report."""
+"""Minutes so long before the onset belong to the report."""
 READING_LIMIT_S = 60.0
 STALL_S = 5.0
 """The embedded broker's end offsets run ahead of what can be read: so long a silence is the end."""
 
+SILENCE_LIMIT_S = 30.0
+"""So long a silence of another broker is a fault."""
+BATCH_RECORDS = 2000
+
 log = logging.getLogger(__name__)
 
+Tell = Callable[[float], None]
+"""Hears how much was read, in [0, 1]."""
 Record = TypeVar("Record")
 
 
@@ -73,35 +78,44 @@ async def read_dossier(settings: Settings, alert_id: str) -> Dossier:
 
 
 async def read_history(
-    settings: Settings, since: datetime | None = None, brand: str | None = None
+    settings: Settings,
+    since: datetime | None = None,
+    into: History | None = None,
+    tell: Tell | None = None,
 ) -> History:
-    """Reads alerts and answers whole, and the minutes written since a time (all, if none).
+    """Reads alerts and answers whole, and the minutes of all brands written since a time.
+
+    It takes as long as it takes: some 100 000 minutes a second.
 
     Args:
         settings: broker and topics.
-        since: wall clock.
-        brand: whose minutes are wanted; of all, if none.
+        since: wall clock; everything, if none.
+        into: takes what is read; a new one if none is given.
+        tell: is told now and then which share of the minutes was read.
 
     Raises:
-        UserError: no broker, no topic, or it took too long.
+        UserError: no broker, no topic, or it stopped answering.
     """
-    history = History()
+    history = History() if into is None else into
 
     def take_answer(record: ConsumerRecord) -> None:
         answer = None if record.value is None else decode_feedback(record.value)
         history.take_answer(record.key or b"", answer)
 
-    brand_key = None if brand is None else brand.encode()
-
     def take_point(record: ConsumerRecord) -> None:
-        if brand_key in (None, record.key):
-            history.take_point(decode_series_point(record.value or b""))
+        history.take_point(decode_brief(record.value or b""))
 
-    async with _consumer(settings) as consumer:
+    async with _consumer(settings, limit_s=None) as consumer:
         await _read_alerts(settings, consumer, history)
         await _read(consumer, settings.topic(FEEDBACK), take_answer)
+        series_since = None if settings.embedded else since
         await _read(
-            consumer, settings.topic(SERIES), take_point, None if settings.embedded else since
+            consumer,
+            settings.topic(SERIES),
+            take_point,
+            series_since,
+            tell,
+            patient=not settings.embedded,
         )
     return history
 
@@ -201,7 +215,9 @@ def _lines(path: Path, read: Callable[[bytes], Record]) -> Iterator[Record]:
 
 
 @asynccontextmanager
-async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(
+    settings: Settings, limit_s: float | None = READING_LIMIT_S
+) -> AsyncIterator[AIOKafkaConsumer]:
     await reach(settings)
     consumer = AIOKafkaConsumer(
         **connection_arguments(settings),
@@ -211,7 +227,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         auto_offset_reset="earliest",
     )
     try:
-        async with asyncio.timeout(READING_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             await consumer.start()
             yield consumer
     except (KafkaError, OSError, TimeoutError) as error:
@@ -226,8 +242,15 @@ async def _read(
     topic: str,
     take: Callable[[ConsumerRecord], None],
     since: datetime | None = None,
+    tell: Tell | None = None,
+    patient: bool = False,
 ) -> None:
-    """Reads a topic from `since` (its beginning) to what is its end now."""
+    """Reads a topic from `since` (its beginning) to what is its end now.
+
+    Raises:
+        TimeoutError: nothing came for a long time though there is more; if not `patient`, that is
+            taken for the end.
+    """
     cluster = await consumer._client.fetch_all_metadata()
     numbers = cluster.partitions_for_topic(topic)
     if not numbers:
@@ -245,15 +268,29 @@ async def _read(
         }
     for part in parts:
         consumer.seek(part, starts[part])
-    waiting = {part for part in parts if starts[part] < ends[part]}
-    while waiting:
-        batches = await consumer.getmany(*waiting, timeout_ms=int(STALL_S * 1000))
+    left = {part: ends[part] - starts[part] for part in parts if starts[part] < ends[part]}
+    whole, silent_s = sum(left.values()), 0.0
+    while left:
+        batches = await consumer.getmany(
+            *left, timeout_ms=int(STALL_S * 1000), max_records=BATCH_RECORDS
+        )
         if not batches:
-            break
+            silent_s += STALL_S
+            if not patient:
+                break
+            if silent_s >= SILENCE_LIMIT_S:
+                raise TimeoutError(f"nothing of {topic} for {SILENCE_LIMIT_S:.0f} s")
+            continue
+        silent_s = 0.0
         for records in batches.values():
             for record in records:
                 _take(take, record)
-        waiting = {part for part in waiting if await consumer.position(part) < ends[part]}
+        for part in batches:
+            left[part] = ends[part] - await consumer.position(part)
+        left = {part: more for part, more in left.items() if more > 0}
+        if tell is not None:
+            tell(1.0 - sum(left.values()) / whole)
+        await asyncio.sleep(0)  # others want a turn too: what was fetched comes without waiting
 
 
 def _take(take: Callable[[ConsumerRecord], None], record: ConsumerRecord) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,14 +21,15 @@ from faust.types import TP, EventT, FutureMessage, StreamT
 
 from models.alert import CrisisAlert
 from models.detection.base import BUCKET_MS
-from models.errors import EXIT_FAILED, EXIT_OK, UserError
+from models.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK, UserError
 from models.recall import Recall, without
 from models.tally import decode_frame
 from models.watching import BrandWatch
 from pipeline.burial import bury
-from pipeline.client import group_arguments, ssl_context
+from pipeline.client import group_arguments, probe, ssl_context
 from pipeline.metrics import WatchMetrics
 from pipeline.report.reading import list_alerts
+from pipeline.role import StopLimit
 from pipeline.settings import Settings, variable
 from pipeline.topics import STATE_TABLE
 from pipeline.tracing import ids_of, open_tracing
@@ -161,8 +163,7 @@ class WatchStage:
                 log.warning("partition %d was elsewhere for a while: loading its state", partition)
                 owned = None
         if owned is None:
-            checkpoint = read_checkpoint(partition, self._table)
-            manifest = None if checkpoint is None else checkpoint.manifest
+            stage, manifest = self._load(partition)
             if manifest is not None and offset > manifest.next_offset:
                 log.error(
                     "tallies of partition %d from offset %d to %d are gone: the buckets they "
@@ -172,12 +173,27 @@ class WatchStage:
                     offset - 1,
                 )
                 self._metrics.lost_frames.inc(offset - manifest.next_offset)
-            stage: PartitionStage[EventT] = PartitionStage(
-                lambda: self._make_watch(partition), checkpoint
-            )
             owned = _Owned(stage, manifest, time.monotonic() + self._settings.checkpoint_interval_s)
             self._owned[partition] = owned
         return owned
+
+    def _load(self, partition: int) -> tuple[PartitionStage[EventT], Manifest | None]:
+        """The stage of a partition as it was saved.
+
+        Raises:
+            UserError: the state is damaged, or of another release.
+        """
+        try:
+            checkpoint = read_checkpoint(partition, self._table)
+            stage: PartitionStage[EventT] = PartitionStage(
+                lambda: self._make_watch(partition), checkpoint
+            )
+        except ValueError as error:
+            raise UserError(
+                f"the state of partition {partition} cannot be read ({error}): run the release "
+                "that wrote it, or process again from a point in time (docs/operations.md)"
+            ) from error
+        return stage, None if checkpoint is None else checkpoint.manifest
 
     def _manifest_bytes(self, partition: int) -> bytes | None:
         value: bytes | None = self._table.get(manifest_key(partition))
@@ -345,11 +361,18 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
             log.critical("watch stops, nothing is lost: %s", error, exc_info=error)
             os._exit(EXIT_FAILED)
 
+    @app.task
+    async def tell_of_the_broker() -> None:
+        await probe(settings)
+
     @app.agent(tallies, name="watch")
     async def watch(stream: StreamT[bytes]) -> None:
         async for event in stream.noack().events():
             try:
                 await stage.take(event)
+            except UserError as error:
+                log.critical("watch stops, nothing is lost: %s", error)
+                os._exit(EXIT_CONFIGURATION)
             except Exception as error:
                 log.critical("watch stops, nothing is lost: %s", error, exc_info=error)
                 os._exit(EXIT_FAILED)
@@ -367,26 +390,56 @@ def run_app(app: faust.App, settings: Settings) -> int:
     """Runs a worker until it is told to stop; returns the exit code.
 
     Raises:
-        UserError: the state folder cannot be made.
+        UserError: the state folder cannot be made or written.
     """
+    folder = settings.state_dir / "watch"
     try:
-        settings.state_dir.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
+        folder.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UserError(
-            f"{variable('state_dir')}={settings.state_dir} cannot be made ({error.strerror}): "
-            "name a folder that this user may write"
+            f"{variable('state_dir')}={settings.state_dir} cannot be made or written "
+            f"({error.strerror}): name a folder that this user may write"
         ) from error
     if settings.log_level == "INFO":
-        for name in ("faust", "mode", "aiokafka"):  # each start and stop of fifty services
+        for name in ("faust", "mode"):  # each start and stop of fifty services
             logging.getLogger(name).setLevel(logging.WARNING)
-    worker = faust.Worker(
-        app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
-    )
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as stopped:
-        return EXIT_FAILED if stopped.code else EXIT_OK
+        # Hundreds of lines a second while the broker is away; `probe` says it once.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with StopLimit(settings.stop_timeout_s) as limit:
+        worker = _Worker(
+            app,
+            loglevel=settings.log_level,
+            override_logging=False,
+            redirect_stdouts=False,
+            quiet=True,
+        )
+        worker.stop_limit = limit
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as stopped:
+            return EXIT_FAILED if stopped.code else EXIT_OK
     return EXIT_OK
+
+
+class _Worker(faust.Worker):
+    stop_limit: StopLimit
+
+    async def on_stop(self) -> None:
+        """Told to stop: Faust waits for the broker in several places, without end."""
+        self.stop_limit.begin()
+        asyncio.get_running_loop().set_exception_handler(_leave_out_cancellations)
+        await super().on_stop()
+
+
+def _leave_out_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Sends under way are cancelled at the end, and Faust's callbacks fall over it.
+
+    What they sent belongs to frames that are not acknowledged: it is sent again.
+    """
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 def faust_credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:

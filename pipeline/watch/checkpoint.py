@@ -92,15 +92,12 @@ def read_checkpoint(partition: int, table: Mapping[bytes, bytes]) -> Checkpoint 
     manifest = _manifest_decoder.decode(value)
     if manifest.version != CHECKPOINT_VERSION:
         raise ValueError(
-            f"state of partition {partition} has version {manifest.version}, this watch reads "
-            f"{CHECKPOINT_VERSION}: run the release that wrote it, or give watch a new app id"
+            f"saved in version {manifest.version}, this watch reads {CHECKPOINT_VERSION}"
         )
     found = [
         table.get(_chunk_key(partition, manifest.generation, i)) for i in range(manifest.chunks)
     ]
     packed = b"".join(chunk for chunk in found if chunk is not None)
     if zlib.crc32(packed) != manifest.crc32:
-        raise ValueError(
-            f"state of partition {partition} is damaged: give watch a new app id and replay tallies"
-        )
+        raise ValueError("damaged: its sum does not fit")
     return Checkpoint(manifest, zlib.decompress(packed))

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from models.feedback import Answer, Feedback, decode_feedback
 from models.leniency import halvings
-from pipeline.client import connection_arguments
+from pipeline.client import connection_arguments, stop_consumer
 from pipeline.settings import Settings
 
 POLL_MS = 1000
@@ -84,4 +84,4 @@ class Verdicts:
                 if not records or await consumer.position(part) >= end:
                     self.complete = True
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,32 +73,66 @@ def test_a_watchlist_that_does_not_parse_is_told_with_file_and_line(
     assert f"{watchlist}:" in line
 
 
-def test_a_state_folder_that_may_not_be_made_is_told(embedded_settings: MakeSettings) -> None:
+@pytest.mark.parametrize("role", ["score", "watch"])
+def test_a_watchlist_that_is_not_there_is_told_with_the_file(
+    embedded_settings: MakeSettings, tmp_path: Path, role: str
+) -> None:
+    settings = embedded_settings(watchlist=tmp_path / "none.yaml", state_dir=tmp_path / "state")
+    create_topics(settings)
+    assert str(settings.watchlist) in line_of(run_command(settings, role))
+
+
+@pytest.mark.parametrize("role", ["watch", "connect simulator"])
+def test_a_state_folder_that_may_not_be_made_is_told(
+    embedded_settings: MakeSettings, role: str
+) -> None:
     settings = embedded_settings(watchlist=DEMO_WATCHLIST, state_dir=Path("/proc/czujka"))
     create_topics(settings)
-    line = line_of(run_command(settings, "watch"))
-    assert "CZUJKA_STATE_DIR=/proc/czujka" in line
+    assert "/proc/czujka" in line_of(run_command(settings, *role.split()))
+
+
+@contextmanager
+def mounted(volume: Path, options: str) -> Iterator[Path]:
+    """A volume of its own."""
+    volume.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "czujka", str(volume)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a volume cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield volume
+    finally:
+        subprocess.run(["umount", str(volume)], check=True)
 
 
 @pytest.fixture
 def full_volume(tmp_path: Path) -> Iterator[Path]:
     """A volume of a page, full to the last byte."""
-    volume = tmp_path / "volume"
-    volume.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4k", "czujka", str(volume)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a volume cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "volume", "size=4k") as volume:
         (volume / "cursors").mkdir()
         (volume / "filler").write_bytes(b"x" * 4096)
         yield volume
-    finally:
-        subprocess.run(["umount", str(volume)], check=True)
+
+
+@pytest.fixture
+def sealed_volume(tmp_path: Path) -> Iterator[Path]:
+    """A volume that nobody may write to, root included."""
+    with mounted(tmp_path / "sealed", "ro") as volume:
+        yield volume
+
+
+@pytest.mark.parametrize("role", ["watch", "connect simulator"])
+def test_a_volume_that_may_not_be_written_ends_a_role_with_the_place_and_the_reason(
+    embedded_settings: MakeSettings, sealed_volume: Path, role: str
+) -> None:
+    settings = embedded_settings(watchlist=DEMO_WATCHLIST, state_dir=sealed_volume)
+    create_topics(settings)
+    line = line_of(run_command(settings, *role.split()))
+    assert str(sealed_volume) in line and "Read-only file system" in line
 
 
 def test_a_full_volume_ends_a_connector_with_the_place_and_the_reason(

@@ -31,6 +31,7 @@ from tests.deploy.manifests import (
 from tests.deploy.monitoring import ROOT, RUNBOOKS
 
 ROLES = {"score", "watch", "console", "exporter", "connect"}
+CONSOLE = "czujka-console"
 STRIMZI_OVERLAYS = ("staging", "prod")
 
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
@@ -278,6 +279,31 @@ def test_pods_find_their_watchlist_and_state_where_the_settings_say(overlay: str
         assert str(settings.state_dir) in mounts
         ports = {port["containerPort"] for port in container.get("ports", [])}
         assert not ports or settings.metrics_port in ports
+
+
+@overlays
+def test_a_role_ends_by_itself_before_it_is_killed(overlay: str) -> None:
+    limit_s = resolved(overlay).stop_timeout_s
+    for _, pod in workloads(overlay):
+        assert pod["spec"]["terminationGracePeriodSeconds"] > limit_s
+    compose_kills_after_s = 10
+    assert Settings().stop_timeout_s < compose_kills_after_s
+
+
+def test_people_can_answer_in_production_and_reports_are_kept() -> None:
+    (pod,) = (pod for manifest, pod in workloads("prod") if manifest["metadata"]["name"] == CONSOLE)
+    (container,) = pod["spec"]["containers"]
+    given = {entry["name"]: entry for entry in container["env"]}
+    assert given["CZUJKA_CONSOLE_TOKEN"].keys() == {"name", "valueFrom"}
+    assert given["CZUJKA_CONSOLE_USER_HEADER"]["value"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volume = mounts[given["CZUJKA_REPORTS_DIR"]["value"]]
+    (claim,) = (
+        kept["persistentVolumeClaim"]["claimName"]
+        for kept in pod["spec"]["volumes"]
+        if kept["name"] == volume
+    )
+    assert claim in {m["metadata"]["name"] for m in of_kind("prod", "PersistentVolumeClaim")}
 
 
 @with_strimzi

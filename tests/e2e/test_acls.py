@@ -148,15 +148,16 @@ def test_every_role_does_its_work_with_the_rights_that_the_manifests_give_it(
         assert "uthorization" not in said, said[-2000:]
 
 
-@pytest.mark.parametrize("role", ["score", "watch"])
+@pytest.mark.parametrize("role", ["score", "watch", "connect simulator", "exporter", "console"])
 def test_a_user_without_the_rights_of_a_role_is_told_so_in_one_line(
     cluster: Cluster, role: str
 ) -> None:
-    done = run_command(cluster.settings("czujka-exporter"), role)
+    user = "czujka-connect" if role in ("exporter", "console") else "czujka-exporter"
+    done = run_command(cluster.settings(user), *role.split())
     assert done.returncode == EXIT_CONFIGURATION, done.stderr
     *warnings, line = done.stderr.strip().splitlines()
     assert all("WARNING" in warning for warning in warnings), done.stderr
-    assert line.startswith("czujka: ") and "czujka-exporter" in line
+    assert line.startswith("czujka: ") and user in line
 
 
 def test_a_rotated_password_is_refused_in_the_old_form_and_taken_in_the_new(

@@ -21,6 +21,7 @@ from pipeline.console.changes import Changes
 from pipeline.console.desk import Desk
 from pipeline.console.sessions import Sessions
 from pipeline.console.views import alert_href, brand_href, report_href, resilience_href
+from pipeline.language import _, speaking
 from pipeline.ledger import Ledger
 from pipeline.listening import listen, port_of
 from tests.unit.pipeline.alert_samples import crisis_alert, series_point
@@ -66,14 +67,42 @@ class Place:
 @pytest.fixture
 def place() -> Iterator[Place]:
     ledger = Ledger()
-    exhibit = {
-        "post": "x:1",
-        "created_at": at(1),
-        "platform": "x",
-        "text": "Znowu odwołany lot",
-        "p_negative": 0.9,
-    }
-    ledger.fold_alert(crisis_alert(brand_name="Orzeł Air", exhibits=[exhibit], step=STEP))
+    first, loud = (
+        {
+            "post": f"x:{n}",
+            "created_at": at(n),
+            "platform": "x",
+            "author": f"u_{n:016x}",
+            "reach": reach,
+            "text": text,
+            "language": "pl",
+            "p_negative": 0.9,
+        }
+        for n, reach, text in ((1, 12, "Znowu odwołany lot"), (4, 81_000, "Nikt nic nie wie!"))
+    )
+    loud |= {"handle": "@minister", "alike": 14}
+    take_off = {"exhibit": loud, "minutes": 15, "before_per_min": 0.4, "after_per_min": 11.5}
+    voices = [
+        {"author": loud["author"], "platform": "x", "role": role, "reach": reach, "tone": tone}
+        for role, reach, tone in (
+            ("loudest", 81_000, -0.8),
+            ("turned", 81_000, -0.8),
+            ("calming", 9_000, 0.6),
+        )
+    ]
+    voices[0]["handle"] = voices[1]["handle"] = "@minister"
+    voices[2]["author"] = "u_0000000000000009"
+    ledger.fold_alert(
+        crisis_alert(
+            brand_name="Orzeł Air",
+            exhibits=[loud, first],
+            first_post=first,
+            take_off=take_off,
+            voices=voices,
+            organic={"copies": 0.1, "authors": 0.9, "entropy": 0.97},
+            step=STEP,
+        )
+    )
     ledger.fold_alert(evil_alert())
     for minute in range(60):
         ledger.fold_point(series_point(minute, brand_name="Orzeł Air"))
@@ -119,33 +148,77 @@ def sign_in(page: Page, place: Place) -> None:
     page.locator(".attention, #attention").wait_for()
 
 
-def test_from_overview_to_answers_to_report(place: Place, page: Page) -> None:
+@pytest.mark.parametrize("language", ["en", "pl"])
+def test_from_overview_to_brand_to_alert_to_answers_to_report(
+    place: Place, browser: Browser, language: str
+) -> None:
+    def say(message: str) -> str:
+        with speaking(language):
+            return _(message)
+
+    page = browser.new_context(locale=language).new_page()
+    steps = itertools.count(1)
+
+    def keep(name: str) -> None:
+        path = ARTEFACTS / f"walk-{language}-{next(steps)}-{name}.png"
+        page.screenshot(path=path, full_page=True)
+
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
     page.goto(place.address)
+    assert page.locator("html").get_attribute("lang") == language
+    keep("overview")
     page.locator("table.brands").get_by_role("link", name="Orzeł Air").click()
     page.locator("#plot svg.main-svg").first.wait_for()
     assert page.locator("#plot .scatterlayer .trace").count() >= 4
+    keep("brand")
     page.locator("table.alerts").get_by_role("link", name="Orzeł Air").click()
     page.get_by_role("heading", name="Orzeł Air").wait_for()
-    page.locator("#say").get_by_role("link", name="Sign in").click()
-    page.get_by_label("Your name").fill("Ala")
-    page.get_by_label("Token").fill(TOKEN)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Note").fill("on it")
-    page.get_by_role("button", name="Acknowledge").click()
-    page.get_by_text("✓ Acknowledged").wait_for()
-    page.get_by_role("button", name="Right alert").click()
-    page.get_by_text("called it right").wait_for()
-    page.get_by_role("button", name="This post is not negative").click()
-    page.get_by_text("said that a post is not negative").wait_for()
+    page.get_by_text(say("After this one it took off")).wait_for()
+    keep("alert")
+    page.locator("#say").get_by_role("link", name=say("Sign in")).click()
+    page.get_by_label(say("Your name, for the report")).fill("Ala")
+    page.get_by_label(say("Token")).fill(TOKEN)
+    page.get_by_role("button", name=say("Sign in")).click()
+    page.get_by_label(say("Note, for the report")).fill("już się tym zajmuję")
+    page.get_by_role("button", name=say("Acknowledge"), exact=True).click()
+    page.get_by_text(f"✓ {say('Acknowledged')}").wait_for()
+    keep("acknowledged")
+    said_list = page.locator("#said")
+    page.get_by_role("button", name=say("Right alert")).click()
+    said_list.get_by_text(say("called it right")).wait_for()
+    page.get_by_label(say("The cause was")).select_option("outage")
+    page.get_by_role("button", name=say("Correct the cause")).click()
+    said_list.get_by_text(say("corrected the cause:")).wait_for()
+    page.get_by_role("button", name=say("This post is not negative")).first.click()
+    said_list.get_by_text(say("said that a post is not negative")).wait_for()
+    page.get_by_role("button", name=say("False alarm")).click()
+    said_list.get_by_text(say("called it a false alarm")).wait_for()
+    keep("answered")
     said = [answer.answer for _, answer in place.written if answer is not None]
-    assert said == [Answer.ACKNOWLEDGE, Answer.RIGHT_ALERT, Answer.NOT_NEGATIVE]
-    page.get_by_role("link", name="Report", exact=True).click()
-    page.get_by_role("heading", name="Questions").wait_for()
-    assert page.get_by_text("Ala acknowledged").count() == 1
+    assert said == [
+        Answer.ACKNOWLEDGE,
+        Answer.RIGHT_ALERT,
+        Answer.WRONG_CAUSE,
+        Answer.NOT_NEGATIVE,
+        Answer.FALSE_ALARM,
+    ]
+    taken_back = page.locator("#said li").filter(has_text=say("called it a false alarm"))
+    taken_back.get_by_role("button").click()
+    taken_back.wait_for(state="detached")
+    assert [key for key, answer in place.written if answer is None] == [
+        f"{crisis_alert().alert_id}#verdict".encode()
+    ]
+    page.get_by_role("link", name=say("Report"), exact=True).click()
+    page.get_by_role("heading", name=say("Questions")).wait_for()
+    assert page.locator("html").get_attribute("lang") == language
+    line = say("%(who)s %(did)s") % {"who": "Ala", "did": say("acknowledged")}
+    assert page.get_by_text(line).count() == 1
+    assert page.get_by_text("już się tym zajmuję").count() == 1
+    keep("report")
     assert faults == []
+    page.context.close()
 
 
 def test_a_page_of_hostile_posts_runs_nothing(place: Place, page: Page) -> None:
@@ -230,7 +303,7 @@ def test_the_walk_can_be_made_in_polish_with_the_keyboard_alone(
     page.goto(place.address)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # past the head of the page
-    for _ in range(3):
+    for _step in range(3):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText") == "Orzeł Air":
             break

@@ -33,6 +33,7 @@ def settings(kafka_settings: Callable[..., Settings], tmp_path: Path) -> Callabl
 
 
 @pytest.mark.timeout(420)
+@pytest.mark.usefixtures("no_engine")
 def test_the_crisis_pages_once_and_resolves_once_and_the_giveaway_pages_nobody(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:

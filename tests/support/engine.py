@@ -21,7 +21,7 @@ from tests.support.lacking import what_lacks
 
 SCRIPT = Path(__file__).parents[1] / "deploy/engine.sh"
 ROOT = SCRIPT.parents[2]
-KAFKA_IMAGE = "czujka-test-kafka:1"
+KAFKA_IMAGE = "czujka-test-kafka:2"
 _READY_LIMIT_S = 40
 _BUILD_LIMIT_S = 480
 _BASES = ("python:3.12-slim-bookworm", "python:3.11-slim-bookworm")

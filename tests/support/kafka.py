@@ -26,6 +26,7 @@ from pipeline.child import Child
 from pipeline.client import BrokerError, ensure_broker
 from pipeline.embedded import HOST, free_port
 from pipeline.settings import Settings
+from tests.support.certificates import CLIENT, Certificates
 
 ADDRESS_VARIABLE = "CZUJKA_TEST_KAFKA"
 IMAGE_VARIABLE = "CZUJKA_TEST_KAFKA_IMAGE"
@@ -174,13 +175,20 @@ class JarKafka(Kafka):
 
     restartable = True
 
-    def __init__(self, log: Path | None = None, administrator: Settings | None = None) -> None:
+    def __init__(
+        self,
+        log: Path | None = None,
+        administrator: Settings | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         """Resolves the jars if need be, and starts a broker.
 
         Args:
             log: Where the broker's log goes; into its temporary folder if none is given.
             administrator: Credentials (SCRAM-SHA-512) of the one who may do everything; nobody else
                 may do anything until allowed. Without them everybody may.
+            certificates: With them it speaks TLS alone; the administrator's protocol must be
+                SASL_SSL. A second listener, `by_certificate`, is for clients that have one.
 
         Raises:
             KafkaUnavailableError: no Java or Maven, jars not to be had, or it did not start.
@@ -196,6 +204,9 @@ class JarKafka(Kafka):
         properties = _properties(port, controller_port, self._folder / "data")
         if administrator is not None:
             properties |= _security(port, controller_port, administrator)
+        if certificates is not None:
+            self.by_certificate = f"{HOST}:{free_port()}"
+            properties = _encryption(properties, self.by_certificate, certificates)
         self._properties.write_text(
             "".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8"
         )
@@ -494,7 +505,9 @@ def _security(port: int, controller_port: int, administrator: Settings) -> dict[
     return {
         "listeners": f"CLIENTS://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"CLIENTS://{HOST}:{port}",
-        "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": (
+            f"CLIENTS:{administrator.security_protocol},CONTROLLER:PLAINTEXT"
+        ),
         "inter.broker.listener.name": "CLIENTS",
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
@@ -504,6 +517,27 @@ def _security(port: int, controller_port: int, administrator: Settings) -> dict[
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         # The controller's own listener knows no users; it is on loopback.
         "super.users": f"User:{name};User:ANONYMOUS",
+    }
+
+
+def _encryption(
+    properties: dict[str, Any], by_certificate: str, certificates: Certificates
+) -> dict[str, Any]:
+    """Properties of a broker that speaks TLS, and on one more listener asks for a certificate."""
+    listener = f",CERTIFIED://{by_certificate}"
+    return properties | {
+        "listeners": properties["listeners"] + listener,
+        "advertised.listeners": properties["advertised.listeners"] + listener,
+        "listener.security.protocol.map": (
+            properties["listener.security.protocol.map"] + ",CERTIFIED:SSL"
+        ),
+        "listener.name.certified.ssl.client.auth": "required",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": certificates.broker,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": certificates.authority,
+        "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
+        "super.users": f"{properties.get('super.users', '')};User:{CLIENT}",
     }
 
 

@@ -302,7 +302,10 @@ def pipeline() -> Json:
                 "Records that could not be used, by reason; they lie in dead-letters.",
                 ("sum by (reason) (rate(czujka_score_dead_letters_total[5m]))", "score {{reason}}"),
                 ("sum by (reason) (rate(czujka_watch_dead_letters_total[5m]))", "watch {{reason}}"),
-                ("sum by (source) (rate(czujka_connector_rejects_total[5m]))", "{{source}}"),
+                (
+                    "sum by (source, reason) (rate(czujka_connector_rejects_total[5m]))",
+                    "{{source}} {{reason}}",
+                ),
             ),
             panel(
                 "Duplicates and late posts",
@@ -347,10 +350,11 @@ def pipeline() -> Json:
                 ),
             ),
             panel(
-                "Rebalances of watch",
+                "Rebalances",
                 "short",
-                "Assignments of partitions in an hour, by worker. Each stops decisions a while.",
+                "Assignments of partitions in an hour, by worker. Those of watch stop decisions.",
                 ("increase(czujka_watch_rebalances_total[1h])", "{{instance}}"),
+                ("increase(czujka_score_rebalances_total[1h])", "{{instance}}"),
             ),
             panel(
                 "Memory",

@@ -412,7 +412,7 @@ def test_what_happens_is_counted() -> None:
         return metrics.registry.get_sample_value(name, {"source": "s", **labels})
 
     assert value("czujka_connector_posts_total", op="create") == 2
-    assert value("czujka_connector_rejects_total") == 2
+    assert value("czujka_connector_rejects_total", reason="format") == 2
     assert value("czujka_connector_heartbeats_total") == 2
     assert value("czujka_connector_retries_total", reason="broken") == 1
     assert value("czujka_connector_until_timestamp_seconds") == 180

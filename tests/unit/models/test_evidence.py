@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models.evidence import fold_exhibits, spread
+from models.evidence import choose_exhibits, fold_exhibits, spread
 from models.rising import (
     MAX_TERMS,
     MEMORY_POSTS,
@@ -13,7 +16,8 @@ from models.rising import (
     rising_terms,
     stems_of,
 )
-from models.tally import ExhibitRow, Tally, erase
+from models.tally import MAX_EXHIBITS, ExhibitRow, Tally, erase
+from models.turning import Turn
 from models.voices import voices_of
 from tests.unit.models.test_sample import row
 
@@ -89,8 +93,9 @@ def test_without_a_background_nothing_is_said_to_have_risen() -> None:
 def test_an_erased_post_or_author_is_gone_from_all_that_a_tally_holds() -> None:
     kept, gone, other = (exhibit(n, "tekst") for n in (1, 2, 3))
     tally = Tally(exhibits=[kept, gone, other], first=[gone, kept], sample=[row(1), row(2), row(3)])
+    tally.calm = [row(3), row(2), row(1)]
     assert erase(tally, {"x:2"}, {"a3"})
-    for rows in (tally.exhibits, tally.first, tally.sample):
+    for rows in (tally.exhibits, tally.first, tally.sample, tally.calm):
         assert [held.post for held in rows] == ["x:1"]
     assert not erase(tally, {"x:2"}, set())
 
@@ -115,6 +120,36 @@ def test_copies_of_an_exhibit_are_folded_into_it_with_their_number() -> None:
     assert [f.alike for f in folded] == [500, 1]
 
 
+def test_of_two_alike_in_anger_and_reach_the_typical_one_comes_first() -> None:
+    sample = [row(n, f"lot odwołany, stoimy na lotnisku {n}") for n in range(30)]
+    odd = exhibit(1, "mój sąsiad kupił zielony rower")
+    typical = msgspec.structs.replace(exhibit(2, "odwołany lot, lotnisko stoi"), rank=98)
+    chosen = choose_exhibits([odd, typical], sample, mentions=30)
+    assert [one.row.post for one in chosen] == ["x:2", "x:1"]
+    loud = msgspec.structs.replace(odd, rank=98 * 5)
+    chosen = choose_exhibits([loud, typical], sample, mentions=30)
+    assert [one.row.post for one in chosen] == ["x:1", "x:2"]
+    few = choose_exhibits([odd, typical], sample[:5], mentions=5)
+    assert [one.row.post for one in few] == ["x:1", "x:2"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 99), st.sampled_from(USUAL)), max_size=12), st.randoms())
+def test_the_exhibits_that_are_chosen_do_not_depend_on_the_order_of_the_sample(
+    some: list[tuple[int, str]], shuffle: object
+) -> None:
+    rows = [
+        msgspec.structs.replace(exhibit(n, f"{text} {n}"), rank=rank)
+        for n, (rank, text) in enumerate(some)
+    ]
+    rows.sort(key=lambda one: one.order)
+    sample = [row(n, text) for n, text in enumerate(USUAL * 4)]
+    chosen = choose_exhibits(rows, sample, 16)
+    shuffle.shuffle(sample)  # type: ignore[attr-defined]
+    again = choose_exhibits(rows, sample, 16)
+    assert [one.row.post for one in chosen] == [one.row.post for one in again]
+    assert len(chosen) <= MAX_EXHIBITS
+
+
 def test_one_author_who_writes_it_all_is_not_organic_and_many_are() -> None:
     one = [row(n, author="bot") for n in range(20)]
     many = [row(n) for n in range(20)]
@@ -131,9 +166,35 @@ def test_voices_are_the_loudest_of_either_side() -> None:
         row(3, author="mild", reach=5_000, tone_milli=0),
         row(4, author="", reach=9_000, tone_milli=-900),
     ]
-    voices = list(voices_of([exhibit(9, "fatalnie", reach=4_000)], sample))
-    assert [(v.author, v.role, v.reach) for v in voices] == [
+    story = Tally(exhibits=[exhibit(9, "fatalnie", reach=4_000)])
+    assert [(v.author, v.role, v.reach) for v in voices_of(story, sample)] == [
         ("a9", "loudest", 4_000),
         ("angry", "loudest", 900),
         ("calm", "calming", 700),
+    ]
+
+
+def test_who_calms_is_known_by_reach_though_the_sample_missed_it() -> None:
+    story = Tally(calm=[row(5, author="minister", reach=80_000, tone_milli=500)])
+    sample = [row(2, author="calm", reach=700, tone_milli=600)]
+    voices = list(voices_of(story, sample))
+    assert [(v.author, v.platform, v.role) for v in voices] == [
+        ("minister", "x", "calming"),
+        ("calm", "x", "calming"),
+    ]
+
+
+def test_whose_anger_is_known_too_does_not_calm() -> None:
+    story = Tally(calm=[row(5, author="a9", reach=80_000, tone_milli=500)])
+    angry = exhibit(9, "fatalnie", reach=80_000)
+    assert [v.role for v in voices_of(story, [])] == ["calming"]
+    assert "calming" not in [v.role for v in voices_of(story, [], exhibits=[angry])]
+
+
+def test_who_turned_the_tone_is_told_apart_from_who_is_loud() -> None:
+    turn = Turn(exhibit(3, "skandal", reach=50), strength=9.0, before=0.1, after=0.6, minutes=15)
+    story = Tally(exhibits=[exhibit(9, "fatalnie", reach=4_000)])
+    assert [(v.author, v.role) for v in voices_of(story, [], [turn])] == [
+        ("a9", "loudest"),
+        ("a3", "turned"),
     ]

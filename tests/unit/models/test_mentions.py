@@ -21,7 +21,15 @@ from models.mentions import (
 )
 from models.sample import MAX_SAMPLED
 from models.sentiment.bins import NEGATIVE_FROM, bin_of
-from models.tally import MAX_EXHIBITS, MAX_FIRST, SKETCH_SIZE, Erasure, Tally
+from models.tally import (
+    CALM_TONE_MILLI,
+    MAX_CALM,
+    MAX_EXHIBITS,
+    MAX_FIRST,
+    SKETCH_SIZE,
+    Erasure,
+    Tally,
+)
 
 
 class Mention(NamedTuple):
@@ -136,6 +144,18 @@ def by_hand(own: list[tuple[int, Mention]], hidden: set[int]) -> Tally:
         if n not in hidden
     )[:MAX_SAMPLED]
     tally.exhibits, tally.first, tally.sample = best, first, sampled  # type: ignore[assignment]
+    calm: dict[str, tuple[int, int, str]] = {}
+    for n, m in own:
+        if (
+            m.author
+            and m.reach
+            and 999 - 2 * m.negative_milli >= CALM_TONE_MILLI
+            and n not in hidden
+        ):
+            row = row_of(n, m)
+            said = (-m.reach, int(hash_of([row.key.encode()])[0]), row.key)
+            calm[m.author] = min(calm.get(m.author, said), said)
+    tally.calm = sorted(calm.values())[:MAX_CALM]  # type: ignore[assignment]
     return tally
 
 
@@ -144,6 +164,8 @@ def plain(tally: Tally) -> Tally:
     tally.exhibits = [(r.rank, r.created_ms, r.post) for r in tally.exhibits]  # type: ignore[misc]
     tally.first = [(r.rank, r.created_ms, r.post) for r in tally.first]  # type: ignore[misc]
     tally.sample = [(r.hash, r.post) for r in tally.sample]  # type: ignore[misc]
+    assert not any(r.text for r in tally.calm)
+    tally.calm = [(-r.reach, r.hash, r.post) for r in tally.calm]  # type: ignore[misc]
     return tally
 
 

@@ -27,6 +27,26 @@ def test_what_grew_promises_more_than_what_fell() -> None:
     assert rose.ahead[0].mentions > fell.ahead[0].mentions
 
 
+def test_what_began_minutes_ago_is_taken_at_its_own_rate() -> None:
+    counts = [4.0] * 54 + [64.0] * 6
+    known, unknown = look_ahead(counts, 4.0, since_min=6), look_ahead(counts, 4.0)
+    settled = look_ahead([4.0] * 30 + [64.0] * 30, 4.0)
+    assert known is not None
+    assert unknown is not None
+    assert settled is not None
+    assert unknown.ahead[0].mentions < 0.6 * settled.ahead[0].mentions
+    assert known.ahead[0].mentions >= 0.9 * settled.ahead[0].mentions
+
+
+def test_of_what_is_young_less_is_known() -> None:
+    def width(old_min: int) -> float:
+        outlook = look_ahead([4.0] * (60 - old_min) + [64.0] * old_min, 4.0, old_min)
+        assert outlook is not None
+        return outlook.ahead[0].high / outlook.ahead[0].low
+
+    assert width(10) > 3 * width(40)
+
+
 def test_too_few_minutes_promise_nothing() -> None:
     assert look_ahead([5.0] * 29, 4.0) is None
 

@@ -23,6 +23,12 @@ ALERT = crisis_alert(
     "resolved",
     exhibits=[exhibit("x:1", "u_a"), exhibit("x:2", "u_b")],
     first_post=exhibit("x:1", "u_a"),
+    take_off={
+        "exhibit": exhibit("x:3", "u_c"),
+        "minutes": 15,
+        "before_per_min": 1.0,
+        "after_per_min": 9.0,
+    },
     voices=[{"author": "u_b", "role": "loudest", "reach": 9, "tone": -0.9}],
 )
 
@@ -44,8 +50,17 @@ def test_an_author_goes_with_all_posts_and_from_the_voices() -> None:
     assert revised.first_post is not None
 
 
+def test_the_post_after_which_it_took_off_goes_by_its_key_and_by_its_author() -> None:
+    for posts, authors in (({"x:3"}, set[str]()), (set[str](), {"u_c"})):
+        revised = without(ALERT, posts, authors)
+        assert revised is not None
+        assert revised.take_off is None
+        assert "says u_c" not in revised.encode().decode()
+        assert revised.exhibits == ALERT.exhibits
+
+
 def test_an_alert_that_shows_nothing_of_it_stays_as_it_is() -> None:
-    assert without(ALERT, {"x:3"}, {"u_c"}) is None
+    assert without(ALERT, {"x:4"}, {"u_d"}) is None
 
 
 def test_alerts_that_are_over_are_found_by_what_they_show() -> None:
@@ -58,4 +73,5 @@ def test_alerts_that_are_over_are_found_by_what_they_show() -> None:
     assert found(Erasure(0, post="x:1")) == [ALERT.alert_id]
     assert found(Erasure(0, author="u_b")) == [ALERT.alert_id]
     assert found(Erasure(0, post="x:9"), Erasure(0, author="u_a")) == sorted(shown)
+    assert found(Erasure(0, post="x:3")) == [ALERT.alert_id]
     assert found(Erasure(0, post="x:0")) == []

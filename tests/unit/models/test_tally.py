@@ -24,6 +24,7 @@ from models.tally import (
     Sketch,
     Tally,
     best_exhibits,
+    calmest,
     decode_frame,
     distinct,
     earliest,
@@ -83,6 +84,7 @@ tallies = st.builds(
     exhibits=st.lists(rows, max_size=9).map(best_exhibits),
     first=st.lists(rows, max_size=4).map(earliest),
     sample=st.lists(sampled, max_size=15).map(smallest),
+    calm=st.lists(sampled, max_size=6).map(calmest),
 )
 
 

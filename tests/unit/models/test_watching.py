@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from models.detection.base import (
     Severity,
     Transition,
 )
+from models.recall import Recall
 from models.sample import SampleRow
 from models.tally import Erasure, ExhibitRow, Tally
 from models.watching import BrandWatch, Decision, WatchedBrand
@@ -36,8 +38,11 @@ NAMES = ("ash", "birch", "cedar", "dogwood")
 class ScriptedBank:
     """Says what it is told to say, minute by minute."""
 
-    def __init__(self, script: dict[int, list[tuple[Phase, int]]]) -> None:
+    def __init__(
+        self, script: dict[int, list[tuple[Phase, int]]], *, continues: bool = False
+    ) -> None:
         self._script = script
+        self._number = {bucket: n if continues else 0 for n, bucket in enumerate(sorted(script))}
 
     def __call__(self, rows: Sequence[RowSettings]) -> ScriptedBank:
         self._rows = len(rows)
@@ -48,7 +53,8 @@ class ScriptedBank:
         zeros = np.zeros(self._rows)
         reading = Reading(minute.bucket_ms, zeros, zeros, zeros, zeros, zeros, zeros)
         return reading, [
-            transition(phase, onset, bucket) for phase, onset in self._script.get(bucket, [])
+            replace(transition(phase, onset, bucket), revision=self._number[bucket])
+            for phase, onset in self._script.get(bucket, [])
         ]
 
     def save(self) -> bytes:
@@ -171,6 +177,63 @@ def test_the_onset_of_an_alert_is_never_before_the_end_of_the_one_before_it() ->
     assert second.onset_low == second.onset
     assert second.onset <= second.onset_high
     assert f"{second.onset:%H:%M} UTC" in second.summary
+
+
+def story_that_comes_back(after: int) -> dict[int, list[tuple[Phase, int]]]:
+    return {
+        START + 10: [(Phase.FIRING, START)],
+        START + 20: [(Phase.RESOLVED, START)],
+        START + 20 + after: [(Phase.FIRING, START)],
+        START + 30 + after: [(Phase.RESOLVED, START)],
+    }
+
+
+def test_what_comes_back_while_its_detector_waits_for_it_continues_the_same_alert() -> None:
+    script = story_that_comes_back(after=300)
+    watch = make_watch(ScriptedBank(script, continues=True))
+    text = some_tally(random.Random(1), START, angry=True)
+    alerts: list[CrisisAlert] = []
+    for bucket in range(START, START + 340):
+        if bucket == START + 100:
+            saved, watch = watch.save(), make_watch(ScriptedBank(script, continues=True))
+            watch.load(saved)
+        loud = bucket in (START + 9, START + 315, START + 325)
+        alerts += watch.decide(closed(bucket, {NAMES[0]: text.copy()} if loud else {})).alerts
+    assert len({alert.alert_id for alert in alerts}) == 1
+    assert [alert.revision for alert in alerts] == [0, 1, 2, 3]
+    assert [alert.status for alert in alerts] == ["firing", "resolved", "firing", "resolved"]
+    assert len({(alert.onset, alert.fired_at) for alert in alerts}) == 1
+    assert [alert.resolved_at is None for alert in alerts] == [True, False, True, False]
+    counts = [sum(alert.platforms.values()) for alert in alerts]
+    assert counts == [n * text.mentions for n in (1, 1, 2, 3)]
+
+
+def test_what_comes_back_later_than_its_detector_waits_is_an_alert_of_its_own() -> None:
+    watch = make_watch(ScriptedBank(story_that_comes_back(after=400), continues=True))
+    buckets = range(START, START + 440)
+    alerts = [alert for b in buckets for alert in watch.decide(closed(b)).alerts]
+    assert [alert.revision for alert in alerts] == [0, 1, 0, 1]
+    assert len({alert.alert_id for alert in alerts}) == 2
+
+
+def test_what_was_erased_while_an_alert_rested_is_not_there_when_it_comes_back() -> None:
+    script = story_that_comes_back(after=60)
+    watch = make_watch(ScriptedBank(script, continues=True))
+    text = some_tally(random.Random(1), START, angry=True)
+    gone = text.exhibits[0].post
+    alerts: list[CrisisAlert] = []
+    recalls: list[Recall] = []
+    for bucket in range(START, START + 95):
+        made = closed(bucket, {NAMES[0]: text.copy()} if bucket == START + 9 else {})
+        if bucket == START + 40:
+            made = replace(made, erased=(Erasure(START + 40, post=gone),))
+        decision = watch.decide(made)
+        alerts += decision.alerts
+        recalls += decision.recalls
+    shown = [{exhibit.post for exhibit in alert.exhibits} for alert in alerts]
+    assert [gone in posts for posts in shown] == [True, True, False, False]
+    assert [recall.alert_id for recall in recalls] == [alerts[0].alert_id]
+    assert [alert.revision for alert in alerts] == [0, 1, 3, 4]  # 2 is made by the recall
 
 
 def test_what_came_back_fired_when_it_came_back_and_never_before_its_onset() -> None:
@@ -395,3 +458,79 @@ def test_what_concerns_all_brands_goes_on_after_a_restart_with_other_brands(
     assert {alert.alert_id for alert in first + second} == {first[0].alert_id}
     assert second[-1].status == "resolved"
     assert [a.revision for a in first + second] == list(range(len(first + second)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "superseded"),
+    [
+        ("54% negative: it has become a crisis, which has its own alert.", True),
+        ("54% negative: back at its baseline 45 minutes after it fired.", False),
+    ],
+)
+def test_a_mood_that_becomes_a_crisis_says_so_when_it_ends(reason: str, superseded: bool) -> None:
+    class Bank(ScriptedBank):
+        def step(self, minute: Minute) -> tuple[Reading, list[Transition]]:
+            reading, transitions = super().step(minute)
+            return reading, [replace(t, reason=reason) for t in transitions]
+
+    script = {START + 3: [(Phase.FIRING, START)], START + 9: [(Phase.RESOLVED, START)]}
+    watch = make_watch(Bank(script))
+    first, last = [a for b in range(START, START + 10) for a in watch.decide(closed(b)).alerts]
+    assert not first.superseded
+    assert "become" not in first.summary
+    assert last.superseded == superseded
+    assert ("has become a crisis" in last.summary) == superseded
+    assert ("is over" in last.summary) == (not superseded)
+
+
+def sparked(bucket: int, spark: int) -> ClosedBucket:
+    """Two negative posts a minute, twenty from the spark on; a post with an audience there."""
+    negative = 2 if bucket < spark else 20
+    tally = Tally(mentions=negative + 8, exhibits=[exhibit(f"x:{bucket}", f"a{bucket}")])
+    tally.histogram[9], tally.histogram[1] = negative, 8
+    if bucket == spark:
+        loud = ExhibitRow(9, "x:spark", 0, "x", "u_spark", 90_000, "skandal", "pl", None, 900)
+        tally.exhibits.append(loud)
+    return closed(bucket, {"ash": tally})
+
+
+@pytest.mark.parametrize("fires_after", [5, 40])
+def test_the_post_after_which_it_took_off_stays_known_hours_after_its_minute_is_forgotten(
+    fires_after: int,
+) -> None:
+    spark = START + 50
+    script = {
+        spark + fires_after: [(Phase.FIRING, spark)],
+        spark + 200: [(Phase.RESOLVED, spark)],
+    }
+    watch = make_watch(ScriptedBank(script))
+    alerts = []
+    for bucket in range(START, spark + 201):
+        if bucket % 7 == 0:
+            heir = make_watch(ScriptedBank(script))
+            heir.load(watch.save())
+            watch = heir
+        alerts += watch.decide(sparked(bucket, spark)).alerts
+    assert len(alerts) == 2
+    for alert in alerts:
+        assert alert.take_off is not None
+        assert alert.take_off.exhibit.post == "x:spark"
+        assert (alert.take_off.before_per_min, alert.take_off.after_per_min) == (2, 20)
+        assert ("u_spark", "turned") in [(v.author, v.role) for v in alert.voices]
+
+
+def test_an_erased_post_is_no_longer_the_one_after_which_it_took_off() -> None:
+    spark = START + 50
+    script = {spark + 40: [(Phase.FIRING, spark)], spark + 60: [(Phase.COOLING, spark)]}
+    watch = make_watch(ScriptedBank(script))
+    for bucket in range(START, spark + 41):
+        watch.decide(sparked(bucket, spark))
+    erased = (Erasure(spark + 41, author="u_spark"),)
+    gone = replace(sparked(spark + 41, spark), erased=erased)
+    (revised,) = watch.decide(gone).alerts
+    assert revised.take_off is None
+    later = [
+        a for b in range(spark + 42, spark + 61) for a in watch.decide(sparked(b, spark)).alerts
+    ]
+    assert b"u_spark" not in later[-1].encode()
+    assert later[-1].take_off is None or later[-1].take_off.exhibit.post != "x:spark"

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.alert import EscalationStep, Step
+from models.brand import PublicFigure
 from models.causes import Cause
 from models.detection.base import Kind, PlannedEvent, RowSettings, Severity
 from models.plan import CauseKey, KindKey, SeverityKey
@@ -62,14 +63,14 @@ class TestMeaning:
         text = with_brand(
             "languages: [de]",
             defaults="{languages: [pl], false_alarms: eager, owner: {team: t}, "
-            "public_figures: ['@ceo']}",
+            "public_figures: [{handle: '@ceo', accounts: {x: '17'}}]}",
         )
         brand = parse_watchlist(text).brands[0]
         assert brand.languages == ("de",)
         assert brand.false_alarms.period_min == 7 * 24 * 60
         assert brand.owner is not None
         assert brand.owner.team == "t"
-        assert brand.public_figures == ("@ceo",)
+        assert brand.public_figures == (PublicFigure(handle="@ceo", accounts={"x": "17"}),)
 
     @pytest.mark.parametrize(
         ("written", "count", "period_min"),
@@ -225,6 +226,24 @@ class TestErrors:
                 6,
                 "brands[0].match.stem",
                 "is unknown; did you mean 'stems'?",
+            ),
+            (
+                with_brand("public_figures: ['@ceo']"),
+                7,
+                "brands[0].public_figures[0]",
+                "must be a block of `key: value`",
+            ),
+            (
+                with_brand("public_figures: [{handle: '@ceo', account: {x: '1'}}]"),
+                7,
+                "brands[0].public_figures[0].account",
+                "is unknown; did you mean 'accounts'?",
+            ),
+            (
+                with_brand("public_figures: [{handle: '@ceo', accounts: {}}]"),
+                7,
+                "brands[0].public_figures[0].accounts",
+                "",
             ),
             (with_brand("match: {}"), 6, "brands[0].match", "matches nothing"),
             (with_brand("match: {none: [x]}"), 6, "brands[0].match", "matches nothing"),

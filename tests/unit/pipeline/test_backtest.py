@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,23 @@ MAP += ["--map", "text=words"]
 
 def backtest(*arguments: object) -> int:
     return main(["backtest", *map(str, arguments), "--watchlist", str(DEMO_WATCHLIST)])
+
+
+def test_of_all_authors_only_the_one_the_watchlist_names_as_public_is_shown_by_handle(
+    crisis: Path, tmp_path: Path
+) -> None:
+    watchlist, alerts = tmp_path / "watchlist.yaml", tmp_path / "alerts.jsonl"
+    figure = '{handle: "@boss", accounts: {file: u600-0, x: u600-1}}'
+    named = re.sub(r"\{handle: .*", figure, DEMO_WATCHLIST.read_text(encoding="utf-8"), count=1)
+    watchlist.write_text(named, encoding="utf-8")
+    arguments = ["backtest", crisis, *MAP, "--alerts", alerts, "--watchlist", watchlist]
+    assert main([str(argument) for argument in arguments]) == EXIT_OK
+    written = alerts.read_text(encoding="utf-8")
+    assert not re.findall(r"u\d+-\d+", written)
+    assert set(re.findall(r'"handle":"(.*?)"', written)) == {"@boss"}
+    last = CrisisAlert.model_validate_json(written.splitlines()[-1])
+    shown = [last.first_post, last.take_off.exhibit if last.take_off else None]
+    assert [exhibit.handle if exhibit else None for exhibit in shown] == ["@boss", "@boss"]
 
 
 def test_every_revision_and_every_minute_is_written_and_the_summary_says_what_fired(

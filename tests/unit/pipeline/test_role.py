@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from models.errors import EXIT_FAILED
 from pipeline.role import Pulse, run_role, run_until
 
 
@@ -41,7 +44,7 @@ def test_a_signal_ends_a_role_in_order(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         await stop.wait()
 
-    assert run_role(main) == 0
+    assert run_role(main, stop_timeout_s=60) == 0
 
 
 async def test_a_pulse_beats_while_the_loop_turns() -> None:
@@ -61,3 +64,21 @@ async def test_a_pulse_beats_as_long_as_the_work_that_it_accompanies() -> None:
     with pytest.raises(OSError, match="disk full"):
         await pulse.accompany(work())
     assert all(beats)
+
+
+def test_a_role_that_cannot_end_in_order_ends_at_once_and_says_so() -> None:
+    stuck = (
+        "import asyncio, os, signal\n"
+        "from pipeline.role import run_role\n"
+        "async def main(stop):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    await stop.wait()\n"
+        "    await asyncio.Event().wait()\n"
+        "run_role(main, stop_timeout_s=0.1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", stuck], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == EXIT_FAILED
+    (line,) = done.stderr.splitlines()
+    assert "not done within 0.1 s" in line and "nothing is lost" in line

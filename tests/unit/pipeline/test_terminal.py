@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from models.alert import from_ms
 from models.detection.base import BUCKET_MS
 from pipeline.feed import News
 from pipeline.ledger import Ledger
@@ -69,6 +70,45 @@ def test_markup_and_control_characters_of_strangers_do_nothing() -> None:
     alert = crisis_alert(brand_name=EVIL, summary=EVIL)
     ledger.fold_alert(alert)
     text = drawn(ledger, [Happening(alert)], width=200)
+    assert "[bold red]x[/]" in text
+    assert not set(text) & set("\x1b\x07\u202e")
+
+
+def take_off(text: str, **more: object) -> dict[str, object]:
+    return {
+        "exhibit": {
+            "post": "x:1",
+            "created_at": from_ms(NOON_MS),
+            "platform": "x",
+            "author": "u_0123456789abcdef",
+            "reach": 90_000,
+            "text": text,
+            "p_negative": 0.9,
+            **more,
+        },
+        "minutes": 15,
+        "before_per_min": 1.25,
+        "after_per_min": 20,
+    }
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_post_after_which_it_took_off_is_told_under_the_alert(live: bool) -> None:
+    alert = crisis_alert(take_off=take_off("Odwołane!", handle="@minister"))
+    if live:
+        text = drawn(Ledger(), [Happening(alert)])
+    else:
+        view, out = plain_view(Ledger())
+        view.take([News("orzel-air", alert, live=True)])
+        text = out.getvalue()
+    assert "took off after 12:00 “Odwołane!”  x, reach 90,000, @minister" in text
+    assert "1.2 → 20.0 a minute" in text or live
+    over = Happening(crisis_alert(status="resolved", take_off=take_off("Odwołane!")))
+    assert "took off" not in drawn(Ledger(), [over])
+
+
+def test_a_strangers_post_does_nothing_to_the_terminal() -> None:
+    text = drawn(Ledger(), [Happening(crisis_alert(take_off=take_off(EVIL)))], width=300)
     assert "[bold red]x[/]" in text
     assert not set(text) & set("\x1b\x07\u202e")
 

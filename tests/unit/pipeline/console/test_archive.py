@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from models.alert import CrisisAlert
+from models.detection.base import BUCKET_MS
 from models.errors import UserError
+from models.series import SeriesPoint
 from pipeline.console.archive import Archive
 from pipeline.feed import News
 from pipeline.ledger import Ledger
 from pipeline.report.dossier import Dossier
-from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, from_ms
+from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert, from_ms, series_point
 
 EXHIBIT = {
     "post": "x:1",
@@ -32,6 +34,7 @@ class Shelf:
         self.folder = folder
         self.ledger = Ledger()
         self.archive = Archive(folder, self.read)
+        self.points: list[SeriesPoint] = []
 
     async def read(self, alert_id: str) -> Dossier:
         dossier = Dossier(alert_id)
@@ -39,11 +42,25 @@ class Shelf:
         if alert is None:
             raise UserError("not there")
         dossier.take_alert(alert)
+        for point in self.points:
+            dossier.take_point(point)
         return dossier
 
     def tell(self, alert: CrisisAlert) -> None:
         self.ledger.fold_alert(alert)
-        self.archive.hear([News(alert.brand, alert, live=True)])
+        self.archive.hear([News(alert.brand, alert, live=True)], self.ledger)
+
+    def pass_time(self, days: float) -> int:
+        """So long after the end; returns how many reports are wanted then, and writes them."""
+        assert OVER.resolved_at is not None
+        end = round((OVER.resolved_at.timestamp() * 1000 - NOON_MS) / BUCKET_MS + days * 1440)
+        self.points = [series_point(end - 1)]
+        self.ledger.fold_point(self.points[0])
+        self.archive.hear([News("orzel-air", self.points[0], live=True)], self.ledger)
+        wanted = self.archive._wanted.qsize()
+        while not self.archive._wanted.empty():
+            asyncio.run(self.archive.write(self.archive._wanted.get_nowait()))
+        return wanted
 
     @property
     def files(self) -> list[str]:
@@ -102,3 +119,19 @@ def test_no_name_of_an_alert_leads_out_of_the_folder(tmp_path: Path, name: str) 
     path = Shelf(tmp_path).archive.path(name, "pl", "html")
     assert path.parent == tmp_path
     assert not path.name.startswith(".")
+
+
+def test_a_report_is_written_anew_while_days_after_it_become_known(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.ledger.fold_alert(OVER)
+    days = (0.1, 0.9, 1.0, 1.1, 1.9, 2.1, 2.5, 3.1, 3.9, 4.5, 9.0)
+    assert [shelf.pass_time(d) for d in days] == [1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0]
+
+
+def test_a_report_whose_minutes_are_gone_is_not_waited_for(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.ledger.fold_alert(OVER)
+    asyncio.run(shelf.archive.write(OVER.alert_id))
+    shelf.ledger.fold_point(series_point(9 * 1440))
+    shelf.archive.look_through(shelf.ledger)
+    assert shelf.archive._wanted.empty()

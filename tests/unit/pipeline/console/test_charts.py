@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -8,7 +9,15 @@ from hypothesis import strategies as st
 
 from models.alert import from_ms
 from models.detection.base import BUCKET_MS
-from pipeline.console.charts import HEIGHT, WIDTH, Marker, condense, mood_bar, volume_chart
+from pipeline.console.charts import (
+    HEIGHT,
+    WIDTH,
+    Marker,
+    _without_level,
+    condense,
+    mood_bar,
+    volume_chart,
+)
 from tests.unit.pipeline.alert_samples import NOON_MS, past_minute
 
 
@@ -58,3 +67,32 @@ def test_the_mood_grows_from_the_middle_to_its_side() -> None:
     assert 'class="bad" x="20" width="30"' in mood_bar(-0.6)
     assert 'class="good" x="50" width="25"' in mood_bar(0.5)
     assert 'width="0"' in mood_bar(None)
+
+
+CORNERS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), min_size=1, max_size=40)
+
+
+@given(CORNERS, st.booleans())
+def test_a_line_without_the_middle_of_its_level_stretches_is_the_same_line(
+    corners: list[tuple[float, float]], closed: bool
+) -> None:
+    there = sorted({x: (x, y) for x, y in corners}.values())
+    line = there + [(x, y / 2) for x, y in reversed(there)] if closed else there
+    kept = list(_without_level(line))
+    assert kept[0] == line[0]
+    assert kept[-1] == line[-1]
+
+    def height_at(path: list[tuple[float, float]], x: float, onward: bool) -> float | None:
+        for (x0, y0), (x1, y1) in itertools.pairwise(path):
+            if (x0 <= x <= x1 if onward else x0 >= x >= x1) and x0 != x1:
+                return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+        return None
+
+    for x, _ in there:
+        for onward in (True, False):
+            assert height_at(kept, x, onward) == height_at(line, x, onward)
+
+
+def test_a_calm_day_takes_few_corners() -> None:
+    calm = volume_chart([past_minute(m) for m in range(60)], "", 60)
+    assert len(re.findall("L", calm)) <= 8

@@ -82,7 +82,22 @@ def evil_alert() -> CrisisAlert:
         first_post=exhibit,
         cause={"cause": "outage", "share": 0.5, "reasons": [EVIL]},
         terms=[{"term": EVIL, "z": 3, "share": 0.4, "usual_share": 0.01}],
-        voices=[{"author": EVIL, "role": "calming", "reach": 9, "tone": 0.5}],
+        voices=[
+            {
+                "author": EVIL,
+                "handle": EVIL,
+                "platform": EVIL,
+                "role": "calming",
+                "reach": 9,
+                "tone": 0.5,
+            }
+        ],
+        take_off={
+            "exhibit": exhibit | {"handle": EVIL},
+            "minutes": 15,
+            "before_per_min": 1,
+            "after_per_min": 9,
+        },
     )
 
 
@@ -452,6 +467,71 @@ def test_the_script_that_draws_comes_from_its_package_packed() -> None:
     assert whole.content == answer.content
 
 
+def post(number: int, text: str, **more: object) -> dict[str, object]:
+    return {
+        "post": f"x:{number}",
+        "created_at": from_ms(NOON_MS + number * 60_000),
+        "platform": "x",
+        "author": f"u_{number:016x}",
+        "reach": 50_000,
+        "text": text,
+        "p_negative": 0.9,
+        **more,
+    }
+
+
+TOOK_OFF = {"minutes": 15, "before_per_min": 0.5, "after_per_min": 9.25}
+
+
+@pytest.mark.parametrize(
+    ("language", "after", "both", "rise", "turned"),
+    [
+        (
+            "en",
+            "After this one it took off",
+            "The first one kept, after which it took off",
+            "negative mentions a minute: 0.5 in the 15 min before it, 9.2 after it",
+            "Turned the tone",
+        ),
+        (
+            "pl",
+            "Po tym wpisie sprawa ruszyła",
+            "Najwcześniejszy zachowany; po nim sprawa ruszyła",
+            "negatywne wzmianki na minutę: 0,5 w ciągu 15 min przed nim, 9,2 po nim",
+            "Zwrot nastrojów",
+        ),
+    ],
+)
+def test_the_post_after_which_it_took_off_stands_in_the_alert_with_what_followed(
+    language: str, after: str, both: str, rise: str, turned: str
+) -> None:
+    first, loud = post(1, "the first word"), post(2, "the loud word", handle="@minister", alike=7)
+    voice = {"author": loud["author"], "role": "turned", "reach": 50_000, "tone": -0.8}
+    seen = crisis_alert().observed.model_copy(update={"weighted_sentiment": -0.81})
+    alert = crisis_alert(
+        exhibits=[loud],
+        first_post=first,
+        take_off={"exhibit": loud, **TOOK_OFF},
+        voices=[voice | {"handle": "@minister", "platform": "x"}],
+        observed=seen,
+    )
+    browser = client(ledger_of(alert))
+    page = browser.get(alert_href(alert.alert_id), headers={"Accept-Language": language}).text
+    for said in (after, rise, turned, "the first word", "the loud word"):
+        assert said in page
+    assert both not in page
+    assert page.count("@minister") == 3, "the take-off, the exhibit and the voice"
+    assert f"{loud['author']}" not in page, "the handle stands instead of the pseudonym"
+    assert f"{first['author']}" in page
+    assert ("−0.81" if language == "en" else "−0,81") in page
+    alone = crisis_alert(first_post=loud, take_off={"exhibit": loud, **TOOK_OFF})
+    page = client(ledger_of(alone)).get(
+        alert_href(alone.alert_id), headers={"Accept-Language": language}
+    )
+    assert both in page.text
+    assert page.text.count("the loud word") == 1
+
+
 def test_a_brand_without_a_plan_and_an_alert_without_text_are_pages_like_others() -> None:
     bare = {"post": "x:1", "created_at": from_ms(NOON_MS), "platform": "x", "p_negative": 0.9}
     alert = crisis_alert(exhibits=[bare], first_post=bare, step=None, summary="", reason="")
@@ -469,3 +549,33 @@ def test_a_brand_without_a_plan_and_an_alert_without_text_are_pages_like_others(
     ledger.fold_alert(ownerless)
     assert browser.get(alert_href(ownerless.alert_id)).status_code == 200
     assert browser.get(f"/reports/{ownerless.alert_id}?format=md").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("taken", "packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("GZIP;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0, identity", False),
+        ("gzip; q=0.0", False),
+        ("", False),
+    ],
+)
+def test_the_overview_is_packed_for_those_who_take_it_so(taken: str, packed: bool) -> None:
+    ledger = ledger_of(crisis_alert())
+    browser = client(ledger)
+    answer = browser.get("/", headers={"Accept-Encoding": taken})
+    assert (answer.headers.get("Content-Encoding") == "gzip") == packed
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.text == browser.get("/", headers={"Accept-Encoding": "identity"}).text
+
+
+def test_pages_that_hold_the_mark_of_a_session_are_never_packed() -> None:
+    alert = crisis_alert()
+    ledger = ledger_of(alert)
+    ledger.fold_point(series_point())
+    browser = client(ledger)
+    for path in (alert_href(alert.alert_id), brand_href("orzel-air"), "/alerts"):
+        answer = browser.get(path, headers={"Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in answer.headers

@@ -176,3 +176,10 @@ def test_an_alert_that_nothing_is_known_of_is_refused() -> None:
     gathered.forget_alert(gathered.alert_id)
     with pytest.raises(UserError, match="nothing is known"):
         write_account(gathered)
+
+
+def test_a_mood_that_became_a_crisis_is_not_said_to_be_over() -> None:
+    account = write_account(dossier(superseded=True))
+    said = " ".join(account.summary)
+    assert "it became a crisis, which has its own alert" in said
+    assert "It was over" not in said

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from models.feedback import Answer
 from models.series import SeriesTerm
-from pipeline.language import speaking
+from pipeline.language import _, speaking
 from pipeline.plaintext import printable
 from pipeline.report.account import Account, write_account
 from pipeline.report.html import STYLE_HASH, write_html
@@ -58,7 +58,22 @@ def evil() -> Account:
         cause={"cause": "outage", "share": 0.5, "reasons": [EVIL]},
         terms=[{"term": EVIL, "z": 3, "share": 0.4, "usual_share": 0.01}],
         organic={"copies": 0.1, "authors": 0.9, "entropy": 0.9},
-        voices=[{"author": EVIL, "role": "loudest", "reach": 9, "tone": -0.5}],
+        voices=[
+            {
+                "author": EVIL,
+                "handle": EVIL,
+                "platform": EVIL,
+                "role": "loudest",
+                "reach": 9,
+                "tone": -0.5,
+            }
+        ],
+        take_off={
+            "exhibit": exhibit | {"handle": EVIL, "post": "x:2"},
+            "minutes": 15,
+            "before_per_min": 1,
+            "after_per_min": 9,
+        },
     )
     said = answer(Answer.ACKNOWLEDGE, 40, by="<b>*me*</b>", note=EVIL)
     gathered.take_answer(said.key(), said)
@@ -160,3 +175,42 @@ def test_terms_are_told_over_time_within_the_window(write: Callable[[Account], s
     assert "by hour" in text
     assert "odwołany" in text
     assert "wczoraj" not in text
+
+
+@pytest.mark.parametrize("language", ["en", "pl"])
+def test_both_reports_say_after_which_post_it_took_off_and_who_turned_the_tone(
+    language: str,
+) -> None:
+    loud = {
+        "post": "x:2",
+        "created_at": at(3),
+        "platform": "x",
+        "author": "u_0123456789abcdef",
+        "handle": "minister",
+        "reach": 50_000,
+        "text": "the loud word",
+        "p_negative": 0.9,
+    }
+    told = dossier(
+        take_off={"exhibit": loud, "minutes": 15, "before_per_min": 2, "after_per_min": 30},
+        voices=[
+            {
+                "author": "u_0123456789abcdef",
+                "handle": "minister",
+                "role": "turned",
+                "reach": 50_000,
+                "tone": -0.9,
+            }
+        ],
+    )
+    with speaking(language):
+        account = write_account(told)
+        (event,) = [event for event in account.events if event.name == "took-off"]
+        assert event.at == at(3)
+        for report in (write_html(account), write_markdown(account)):
+            for said in (_("After this one it took off"), _("Turned the tone"), "the loud word"):
+                assert said in report
+            assert event.detail in report
+            assert "minister" in report
+            assert "u_0123456789abcdef" not in report
+            assert "u\\_0123456789abcdef" not in report
