@@ -108,8 +108,8 @@ RISES_PRIOR = 10.0
 RISES_SHARE = 0.30
 RISES_SHARE_SPARSE = 0.30
 """Usual share of the due rises, and more for each tenfold below one post a minute."""
-EARNED_CREDIT = 0.3
-EARNED_CREDIT_SLOPE = 0.6
+EARNED_CREDIT = 0.1
+EARNED_CREDIT_SLOPE = 0.35
 """Nats that a brand of the usual share has to spare, and more for each tenfold above one post a
 minute."""
 EARNED_LEAST = -1.5
