@@ -35,6 +35,10 @@ from models.detection.severity import ORDER, Impact, rate_severity
 MIN_NEGATIVE = 5.0
 MIN_NEGATIVE_AUTHORS = 3.0
 MIN_RATIO = 1.3
+PLAIN_RATIO = 5.0
+"""So many times the usual negatives are a crisis even where still more friendly posts drown them.
+Fewer must lately be a greater share than usual: the test of the mood remembers an angry day, and a
+giveaway on the next would bring the volume."""
 MIN_COPIES = 20.0
 FORGET_BASELINE_MIN = {Kind.SURGE_NEGATIVE: 480, Kind.MOOD: 480, Kind.SURGE: 240}
 """After this long, what has become usual may count as usual."""
@@ -220,7 +224,10 @@ def _passes_gate(life: Life, scene: Scene) -> bool:
         negative = scene.ring_sum(c.RING_H, begin)
         authors = scene.ring_sum(c.RING_NEG_AUTHORS, begin)
         usual = scene.ring_sum(c.RING_MU, begin) * life.share
-        worse = scene.kind is Kind.MOOD or negative >= MIN_RATIO * usual
+        lately = max(begin, scene.at - _RECENT_MIN)
+        share = scene.ring_sum(c.RING_H, lately) / max(scene.ring_sum(c.RING_N, lately), 1.0)
+        plainly = share >= life.share or negative >= PLAIN_RATIO * usual
+        worse = scene.kind is Kind.MOOD or (negative >= MIN_RATIO * usual and plainly)
         return worse and negative >= MIN_NEGATIVE and authors >= MIN_NEGATIVE_AUTHORS
     if scene.kind is Kind.COORDINATED:
         return bool(scene.core[c.RECENT_C] >= MIN_COPIES)

@@ -213,9 +213,8 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("key")
 def test_a_check_shows_a_post_as_it_would_be_published(capsys: pytest.CaptureFixture[str]) -> None:
-    feed = RSS.replace("Wed, 15 Nov 2023", f"{datetime.now(UTC):%a, %d %b %Y}").replace(
-        "13:00:00 +0100", f"{datetime.now(UTC):%H:%M:%S} +0000"
-    )
+    new = f"{datetime.now(UTC):%a, %d %b %Y %H:%M:%S} +0000"
+    feed = RSS.replace("Wed, 15 Nov 2023 13:00:00 +0100", new)
     with in_background(Feeds({"/a.xml": feed})) as url:
         assert cli.main(["connect", "rss", "--set", f"feeds={url}/a.xml", "--check"]) == 0
     told = capsys.readouterr().out

@@ -213,7 +213,7 @@ def test_the_state_of_another_release_is_refused_and_processing_again_tells_all_
 ) -> None:
     settings = cluster()
     create_topics(settings)
-    logs = make_stream(24_000, MINUTES, settings.posts_partitions, seed=1)
+    logs = make_stream(POSTS, MINUTES, settings.posts_partitions, seed=1)
     expected = undisturbed(settings, logs)
     assert {alert["status"] for alert in expected.alerts.values()} >= {"firing", "resolved"}
     publish(settings, logs)

@@ -25,6 +25,8 @@ from models.sentiment.bins import N_BINS
 from .story import DAY, MONDAY_MIN, Burst, Story, label_posts, make_minute, minute_of, profile_at
 
 PAGING = {Kind.SURGE_NEGATIVE, Kind.MOOD}
+ALONE = DetectionSettings(pool_min_rows=1000)
+"""Brands that do not rise together even if they do."""
 
 
 def run(bank: Bank, minutes: Iterable[Minute]) -> list[Transition]:
@@ -287,3 +289,14 @@ def test_settings_that_cannot_work_are_refused_with_the_reason() -> None:
         make_bank([RowSettings()], DetectionSettings(detectors=("two-null", "river.no.Such")))
     with pytest.raises(ValueError, match="not one of River's"):
         make_bank([RowSettings()], DetectionSettings(detectors=("river.stats.Mean",)))
+
+
+def test_a_giveaway_after_an_angry_day_pages_nobody() -> None:
+    angry, giveaway = (5 * DAY + 480, 6 * DAY), (6 * DAY + 600, 6 * DAY + 700)
+    rows = range(12)
+    bursts = [Burst(row, *angry, 0.5, 0.85) for row in rows]
+    bursts += [Burst(row, *giveaway, 8.0, 0.12) for row in rows]
+    story = Story(rates=[0.3] * len(rows), days=7, seed=0, share=0.35, bursts=bursts)
+    transitions = run(make_bank([RowSettings()] * len(rows), ALONE), story.minutes())
+    paged = fired(transitions, *PAGING)
+    assert [t for t in paged if minute_of(t) >= giveaway[0]] == []
