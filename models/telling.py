@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from models.alert import Exhibit, Organic, TakeOff, from_ms
 from models.detection.base import ALL_ROWS, Kind, Phase, Transition
+from models.detection.life import BECAME_CRISIS
 from models.evidence import fold_exhibits, spread
 from models.sample import SampleRow
 from models.tally import ExhibitRow, Tally, distinct
 from models.turning import Turns
-
-BECAME_CRISIS = "it has become a crisis"
-"""Stands in the reason of a mood that ends as a crisis; see `models.detection.life`."""
 
 
 def sentiment_of(tally: Tally) -> float | None:

@@ -260,15 +260,15 @@ class BrandWatch:
         for entries in self._recent.values():
             for _, tally in entries:
                 erase(tally, posts, authors)
+
+        def stays(row: SampleRow | ExhibitRow) -> bool:
+            return row.post not in posts and row.author not in authors
+
         revisions = []
-        for life in [*_in_order(self._rested), *_in_order(self._lives)]:
+        for _, life in [*sorted(self._rested.items()), *sorted(self._lives.items())]:
             erase(life.story, posts, authors)
-            life.sample = [
-                r for r in life.sample if r.post not in posts and r.author not in authors
-            ]
-            life.exhibits = [
-                r for r in life.exhibits if r.post not in posts and r.author not in authors
-            ]
+            life.sample = [row for row in life.sample if stays(row)]
+            life.exhibits = [row for row in life.exhibits if stays(row)]
             life.turns = life.turns.without(posts, authors)
             revised = without(CrisisAlert.model_validate_json(life.last), posts, authors)
             if revised is not None:
@@ -596,10 +596,6 @@ def _tell_on(life: _Life, tally: Tally) -> None:
     life.exhibits = best_exhibits(life.exhibits + tally.exhibits, MAX_CANDIDATES)
 
 
-def _in_order(lives: dict[tuple[int, Kind], _Life]) -> list[_Life]:
-    return [life for _, life in sorted(lives.items(), key=lambda item: item[0])]
-
-
 def _not_before(transition: Transition, begins_ms: int) -> Transition:
     """The transition with an onset that is not before a time.
 
@@ -618,7 +614,7 @@ def _not_before(transition: Transition, begins_ms: int) -> Transition:
 def _fired_ms(transition: Transition, onset_ms: int) -> int:
     """When an alert with this onset first fired, -1 if it has not.
 
-    What came back is an alert of its own here: that its like fired before it began does not count.
+    One that begins where its like ended did not fire when that one did.
     """
     if transition.first_fired_ms is None:
         return -1

@@ -21,6 +21,8 @@ CALM_TO_COOL_MIN = 10
 CALM_TO_RESOLVE_MIN = 30
 PENDING_LIMIT_MIN = 120
 ESCALATE_EVERY_MIN = 5
+BECAME_CRISIS = "it has become a crisis, which has its own alert"
+"""The reason of the end of a mood that another alert supersedes."""
 
 KINDS = tuple(Kind)
 PHASES = tuple(Phase)
@@ -152,7 +154,7 @@ def advance_life(life: Life, sight: Sight, reopen_min: int) -> tuple[bool, str]:
         return _advance_pending(life, sight)
     if sight.superseded and phase is not Phase.RESOLVED:
         enter_phase(life, Phase.RESOLVED, sight)
-        return True, "it has become a crisis, which has its own alert"
+        return True, BECAME_CRISIS
     if phase in (Phase.FIRING, Phase.ESCALATED):
         return True, _advance_firing(life, sight)
     if phase is Phase.COOLING:
