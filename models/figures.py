@@ -8,7 +8,7 @@ comes from the watchlist alone, never from a post.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from models.alert import CrisisAlert, Exhibit
 from models.brand import PublicFigure
@@ -20,6 +20,8 @@ Handles = Mapping[str, str]
 """Handles by pseudonym."""
 Pseudonyms = Callable[[str, str], Iterable[str]]
 """The pseudonyms of an account, of a platform and as its connector knows it."""
+MASK = "@…"
+_MENTION = re.compile(r"(?<![\w@/.])@[\w.-]*\w(?:@[\w.-]*\w)?")
 
 
 def handles_of(figures: Iterable[PublicFigure], pseudonyms: Pseudonyms | None = None) -> Handles:
@@ -44,13 +46,33 @@ def unknowable(figures: Iterable[PublicFigure]) -> bool:
     return any(PSEUDONYM.fullmatch(account) is None for account in accounts)
 
 
-def with_handles(alert: CrisisAlert, handles: Handles) -> CrisisAlert:
-    """The alert with the handles of public figures, and no others."""
-    if not handles:
-        return alert
+def redact(text: str, shown: Collection[str]) -> str:
+    """A text whose @names are masked, but for those that may be shown (case-folded).
+
+    Example:
+        >>> redact("RT @jan: thanks @Acme", {"@acme"})
+        'RT @…: thanks @Acme'
+    """
+    return _MENTION.sub(lambda m: m[0] if m[0].casefold() in shown else MASK, text)
+
+
+def with_handles(alert: CrisisAlert, handles: Handles, own: Collection[str] = ()) -> CrisisAlert:
+    """The alert with the handles of public figures and of the brand itself, and no others.
+
+    Args:
+        alert: as it was made.
+        handles: of public figures, by pseudonym.
+        own: of the brand.
+    """
+    shown = {name.casefold() for name in (*handles.values(), *own)}
 
     def named(exhibit: Exhibit) -> Exhibit:
-        return exhibit.model_copy(update={"handle": handles.get(exhibit.author or "")})
+        return exhibit.model_copy(
+            update={
+                "handle": handles.get(exhibit.author or ""),
+                "text": redact(exhibit.text, shown),
+            }
+        )
 
     first, take_off = alert.first_post, alert.take_off
     return alert.model_copy(

@@ -114,6 +114,7 @@ class WatchedBrand:
     name: str
     settings: RowSettings
     handles: Handles = field(default_factory=dict)  # of public figures
+    own: tuple[str, ...] = ()  # handles of the brand itself
 
 
 class _Life(msgspec.Struct, array_like=True):
@@ -481,7 +482,9 @@ class BrandWatch:
         life.revision += 1
         if life.fired_ms < 0:
             life.fired_ms = _fired_ms(transition, life.onset_ms)
-        alert = with_handles(self._make_alert(brand, life, transition, closed), brand.handles)
+        alert = with_handles(
+            self._make_alert(brand, life, transition, closed), brand.handles, brand.own
+        )
         life.last = alert.encode()
         if transition.phase is Phase.RESOLVED:
             self._rested[place] = self._lives.pop(place)

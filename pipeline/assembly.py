@@ -74,7 +74,13 @@ def watch_factory(
 
     def make(partition: int) -> BrandWatch:
         brands = [
-            WatchedBrand(brand.id, brand.name, row, handles_of(brand.public_figures, pseudonyms))
+            WatchedBrand(
+                brand.id,
+                brand.name,
+                row,
+                handles_of(brand.public_figures, pseudonyms),
+                tuple(term for term in brand.match.any if term.startswith("@")),
+            )
             for brand, row in rows
             if partition_of_brand(brand.id, settings.tallies_partitions) == partition
         ]

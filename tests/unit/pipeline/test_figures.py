@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.privacy import KEY_VARIABLE, Privacy
 from models.alert import CrisisAlert, from_ms
 from models.brand import PublicFigure
-from models.figures import handles_of, unknowable, with_handles
+from models.figures import handles_of, redact, unknowable, with_handles
 from models.watchlist import parse_watchlist
 from pipeline.commands.watch import _pseudonyms
 from tests.unit.pipeline.alert_samples import NOON_MS, crisis_alert
@@ -148,3 +148,27 @@ def test_watch_says_that_it_lacks_the_key_and_shows_pseudonyms(
     found = _pseudonyms(by_account)
     assert found is not None
     assert list(found("x", "17")) == [PRIVACY.pseudonym("x", "17")]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("RT @jan: dość, @OrzelAir!", "RT @…: dość, @OrzelAir!"),
+        ("@ola@mastodon.example i @ceo", "@… i @ceo"),
+        ("jan@poczta.example, a @ b, https://x.example/@jan", None),
+        ("@jan-nowak_1.", "@…."),
+    ],
+)
+def test_names_in_what_is_shown_are_masked_but_for_the_brands_and_public_ones(
+    text: str, masked: str | None
+) -> None:
+    assert redact(text, {"@orzelair", "@ceo"}) == (text if masked is None else masked)
+
+
+def test_every_exhibit_of_an_alert_masks_names() -> None:
+    alert = alert_by([("x", "jan")])
+    told = alert.exhibits[0].model_copy(update={"text": "@jan pyta @orzelair"})
+    alert = alert.model_copy(update={"exhibits": (told,), "first_post": told})
+    shown = with_handles(alert, {}, ("@OrzelAir",))
+    assert shown.first_post is not None
+    assert [e.text for e in (*shown.exhibits, shown.first_post)] == ["@… pyta @orzelair"] * 2
