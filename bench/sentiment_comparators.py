@@ -81,10 +81,10 @@ class Encoded:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        from models.sentiment.teacher import SENTENCE, Encoder
+        from models.sentiment.teacher import Encoder
 
         bodies = [text.body for text in texts]
-        embeddings = Encoder(self._cache).embed(bodies, lambda count: None)[:, SENTENCE]
+        embeddings = Encoder(self._cache).embed(bodies, lambda count: None)
         self._model = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.02, max_iter=300, class_weight="balanced")
         )

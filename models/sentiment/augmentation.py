@@ -1,8 +1,8 @@
 """Texts made from others, so that what the teacher knows reaches words that no label covers.
 
-Three kinds: words by themselves; English posts put into other languages word by word, each
-word replaced by one of its nearest in the teacher's multilingual space; and texts with an
-emoticon added, whose effect is carried over from the posts where it occurs.
+Four kinds: words by themselves; a few words out of a text; English posts put into other languages
+word by word, each word replaced by one of its nearest in the teacher's multilingual space; and
+texts with an emoticon added, whose effect is carried over from the posts where it occurs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ WORD = re.compile(r"[^\W\d_]{3,}")
 COPIES = {"pl": 30_000, "de": 15_000, "fr": 15_000, "es": 15_000, "it": 15_000, "pt": 15_000}
 COPIES |= {"ar": 10_000}
 """How many English posts are put into each language."""
+
+STRETCHES = 2
+"""How many stretches are cut out of each labelled post."""
+
+_STRETCH_WORDS = (2, 12)
 
 SMILES: tuple[str, ...] = (
     ":)",
@@ -121,6 +126,36 @@ def collect_vocabulary(
     }
     sources = [word for word in spoken.get("en", []) if counts["en"][word] >= 3]
     return Vocabulary(sorted(words), spoken, sources)
+
+
+def cut_stretches(
+    texts: Sequence[Text], random: np.random.Generator
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Cuts stretches of words out of posts, at any place.
+
+    What a teacher says of them tells which of a post's words its label came from. Reviews are left
+    whole: the teacher knows less of them than their labels.
+
+    Args:
+        texts: posts and reviews.
+        random: chooses places and lengths.
+
+    Returns:
+        The stretches, and the text that each was cut from, shape (n,).
+    """
+    made: list[str] = []
+    origins: list[int] = []
+    shortest, longest = _STRETCH_WORDS
+    for i, text in enumerate(texts):
+        words = text.body.split()
+        if text.is_review or len(words) <= shortest:
+            continue
+        for _ in range(STRETCHES):
+            length = int(random.integers(shortest, min(longest, len(words) - 1) + 1))
+            start = int(random.integers(len(words) - length + 1))
+            made.append(" ".join(words[start : start + length]))
+            origins.append(i)
+    return made, np.array(origins, dtype=np.int64)
 
 
 def find_neighbours(

@@ -57,6 +57,11 @@ class Text:
     label: int | None
     body: str
 
+    @property
+    def is_review(self) -> bool:
+        """Whether it is of a review, not a post."""
+        return self.source.startswith(("wccrs", "review"))
+
 
 def read_semeval(folder: Path) -> list[Text]:
     """English posts of SemEval 2013–2016, each post once, the first label kept.

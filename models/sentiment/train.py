@@ -1,7 +1,8 @@
 """`czujka train`: makes the weights file from the data folder and a seed, bit for bit.
 
-Two models are made in the same way. One, and its teachers, do not know a quarter of the labelled
-texts: calibration is fitted to those. The other knows all and is shipped with that calibration.
+Two models are fitted in the same way to what the same teachers say. One of them and the teachers do
+not know a quarter of the labelled texts: calibration is fitted to those. The other knows them too
+and is shipped with that calibration.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.sentiment.calibration import calibration_error, chance_error, fit_calibration
 from models.sentiment.corpus import SEMEVAL_TEST_2016, CorpusError
-from models.sentiment.distillation import FOLDS, Sources, class_weights, collect, teach
+from models.sentiment.distillation import (
+    Sources,
+    class_weights,
+    collect,
+    set_exercises,
+    teach,
+)
 from models.sentiment.scorer import HashedScorer, pack
 from models.sentiment.teacher import Encoder, TeacherError
 from models.sentiment.terms import count_terms
 from models.sentiment.training import Examples, Settings, fit, logits
 from models.sentiment.weights import UNKNOWN_LANGUAGE, Weights, dump
 
-VERSION = "czujka-sentiment-2"
+VERSION = "czujka-sentiment-3"
 
 SETTINGS = Settings(passes=8, rate=0.05, dropout=0.2)
 """Of the shipped model."""
@@ -76,19 +83,20 @@ def train(
         CorpusError: a file of the data folder is absent or malformed.
     """
     sources = collect(folder, without, seed, encoder, progress)
-    teaching = progress.add_task("teach", total=2 * (FOLDS + 1))
+
+    hidden = np.random.default_rng(seed).random(len(sources.texts)) < CALIBRATION_SHARE
+    lessons = teach(sources, ~hidden, seed, encoder, progress)
     fitting = progress.add_task("fit", total=2 * SETTINGS.passes)
 
-    def fit_to(known: npt.NDArray[np.int64]) -> Weights:
-        examples = teach(sources, known, seed, lambda: progress.advance(teaching))
+    def fit_to(chosen: npt.NDArray[np.bool_]) -> Weights:
+        examples = set_exercises(sources, lessons, chosen, seed)
         everything = np.arange(len(examples.weights))
         return fit(examples, everything, SETTINGS, seed, lambda: progress.advance(fitting))
 
-    hidden = np.random.default_rng(seed).random(len(sources.texts)) < CALIBRATION_SHARE
-    unknowing = fit_to(np.flatnonzero(~hidden))
+    unknowing = fit_to(~hidden)
     languages, calibration = calibrate(sources, hidden, unknowing)
     weights = replace(
-        fit_to(np.arange(len(sources.texts))),
+        fit_to(np.ones_like(hidden)),
         version=VERSION,
         languages=languages,
         calibration=calibration,
@@ -168,7 +176,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on the SemEval-2016 test part too, which the shipped weights keep for judging",
     )
     parser.add_argument(
-        "--cache", type=Path, help="a folder that keeps the teacher's embeddings between runs"
+        "--cache", type=Path, help="a folder that keeps the embeddings of words between runs"
     )
 
 

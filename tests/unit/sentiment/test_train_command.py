@@ -45,7 +45,6 @@ def arguments(*words: object) -> argparse.Namespace:
 
 
 @pytest.mark.timeout(300)  # half a minute on a core of its own
-@pytest.mark.filterwarnings("ignore:Got `batch_size`:UserWarning")
 def test_the_same_data_and_seed_give_the_same_file_also_from_kept_embeddings(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

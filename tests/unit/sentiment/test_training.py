@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.sentiment.augmentation import FROWNS, SMILES, add_emoticons, emoticon_effects
+from models.sentiment.augmentation import (
+    FROWNS,
+    SMILES,
+    STRETCHES,
+    add_emoticons,
+    cut_stretches,
+    emoticon_effects,
+)
 from models.sentiment.bins import N_BINS, bin_centres, bin_of
 from models.sentiment.calibration import calibration_error, chance_error, fit_calibration
 from models.sentiment.corpus import CorpusError, Text, read_semeval, training_texts, unescape
@@ -103,20 +110,22 @@ def test_calibration_is_checked_on_the_half_it_was_not_fitted_to() -> None:
     model = fit(material, np.arange(len(labels)), Settings(passes=6), 1, lambda: None)
     texts = [Text("a", "en", int(label), body) for body, label in zip(BODIES, labels, strict=True)]
     wrong = np.where(np.arange(len(labels)) % 3 == 0, (labels + 1) % 3, labels)
-    empty = np.zeros((0, 1), np.float32)
     for given_, most in ((labels, 0.1), (wrong, 0.2)):
         sources = Sources(
             texts,
             given_,
             np.ones(len(texts), np.float32),
-            empty,
             [],
-            empty,
             [],
-            empty,
+            [],
+            [],
+            [],
             {},
             [],
-            empty,
+            [],
+            np.zeros(0, np.int64),
+            [],
+            [],
             np.zeros(0, np.int64),
         )
         (check,) = check_calibration(sources, np.ones(len(texts), bool), model, 1)
@@ -144,6 +153,24 @@ def test_an_emoticon_moves_a_target_as_it_does_in_the_posts_where_it_occurs() ->
     for body, target in zip(bodies, targets, strict=True):
         assert target.argmax() == (2 if body.removeprefix("w domu ") in SMILES else 0)
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_stretches_are_words_in_their_order_out_of_posts_alone_and_never_the_whole() -> None:
+    posts = [
+        Text("umsab-de-train", "de", 1, " ".join(str(i) for i in range(count)))
+        for count in range(30)
+    ]
+    reviews = [Text("wccrs-hotels-train", "pl", 2, "bardzo miły hotel w centrum")]
+    made, origins = cut_stretches(reviews + posts, np.random.default_rng(1))
+    assert origins.tolist() == [1 + i for i in range(3, 30) for _ in range(STRETCHES)]
+    lengths = set()
+    for stretch, origin in zip(made, origins, strict=True):
+        numbers = [int(word) for word in stretch.split()]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert 2 <= len(numbers) <= min(12, origin - 2)
+        assert numbers[-1] < origin - 1
+        lengths.add(len(numbers))
+    assert {2, 12} <= lengths
 
 
 def test_bins_cover_the_probabilities_in_order() -> None:
