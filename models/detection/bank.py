@@ -49,9 +49,8 @@ _PLATFORM_FROM = 1.6
 _PLATFORM_MIN = 3
 _STRIDE = 7919
 """Prime step through the rows when sampling stretches for the forest."""
-_MOOD_EXTRA = math.log(4.0) + 2.0
-"""The budget is one promise for all that pages: of it `mood` gets a quarter. And 2 nats, because a
-mood that drifts without more posts is what the mood's null knows least about."""
+_MOOD_EXTRA = math.log(4.0)
+"""The budget is one promise for all that pages: of it `mood` gets a quarter."""
 _BLIND_MIN = 5
 _Z95 = 1.959964
 

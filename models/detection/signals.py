@@ -33,7 +33,7 @@ from models.detection.settings import DetectionSettings
 from models.detection.severity import ORDER, Impact, rate_severity
 
 MIN_NEGATIVE = 5.0
-MIN_NEGATIVE_AUTHORS = 3.0
+"""Negative posts below which nobody is woken, and likewise people behind them."""
 MIN_RATIO = 1.3
 PLAIN_RATIO = 5.0
 """So many times the usual negatives are a crisis even where still more friendly posts drown them.
@@ -218,7 +218,10 @@ def _rate(life: Life, scene: Scene) -> Severity:
 
 
 def _passes_gate(life: Life, scene: Scene) -> bool:
-    """Enough posts by enough authors, so that no single voice is a crisis."""
+    """Enough posts by enough people, so that no single voice is a crisis.
+
+    Of authors each minute counts its own: who writes in three minutes counts three times.
+    """
     if scene.kind in (Kind.SURGE_NEGATIVE, Kind.MOOD):
         begin = min(life.onset, scene.at - 10)
         negative = scene.ring_sum(c.RING_H, begin)
@@ -228,7 +231,7 @@ def _passes_gate(life: Life, scene: Scene) -> bool:
         share = scene.ring_sum(c.RING_H, lately) / max(scene.ring_sum(c.RING_N, lately), 1.0)
         plainly = share >= life.share or negative >= PLAIN_RATIO * usual
         worse = scene.kind is Kind.MOOD or (negative >= MIN_RATIO * usual and plainly)
-        return worse and negative >= MIN_NEGATIVE and authors >= MIN_NEGATIVE_AUTHORS
+        return worse and min(negative, authors) >= MIN_NEGATIVE
     if scene.kind is Kind.COORDINATED:
         return bool(scene.core[c.RECENT_C] >= MIN_COPIES)
     return True
