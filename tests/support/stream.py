@@ -25,7 +25,7 @@ _NAMES = ("Orzeł Air", "#Klos", "Bank Wisła", "@lumenmobile", "Zdrój Polana",
 _WORDS = (
     "the flight was on time and the crew was lovely",
     "odwołali mi lot, nikt nie odpowiada, skandal i wstyd",
-    "terrible service, I am so angry, never again",
+    "they open a new line to the coast on monday",
     "kto był, jak jest na miejscu",
     "meh, it is what it is",
     "dziękuję, super obsługa, polecam",
@@ -66,7 +66,7 @@ def make_stream(posts: int, minutes: int, partitions: int, seed: int) -> list[Lo
             minute += 1
             left = posts * weights[minute] // sum(weights) if minute < minutes - 1 else posts
         left -= 1
-        angry = minute in crisis and rng.random() < 0.6
+        angry = minute in crisis and rng.random() < 0.8
         now_ms = START_MS + minute * MINUTE_MS
         late_ms = rng.choice((90_000, 600_000)) if rng.random() < 0.01 else 0
         record = {
