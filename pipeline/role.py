@@ -33,11 +33,13 @@ class StopLimit:
         self._timer = threading.Timer(limit_s, self._end)
         self._timer.daemon = True
         self._begun = False
+        self._usual_hook = threading.excepthook
 
     def begin(self) -> None:
         """Notes that the process was told to stop; once is enough."""
         if not self._begun:
             self._begun = True
+            threading.excepthook = self._tell_of_thread
             self._timer.start()
 
     def __enter__(self) -> Self:
@@ -52,6 +54,14 @@ class StopLimit:
     ) -> None:
         """Ended in order."""
         self._timer.cancel()
+        threading.excepthook = self._usual_hook
+
+    def _tell_of_thread(self, ended: threading.ExceptHookArgs) -> None:
+        """A client's thread that is cancelled while it waits for a broker has nothing to say."""
+        if issubclass(ended.exc_type, asyncio.CancelledError):
+            log.debug("thread %s was cancelled", ended.thread.name if ended.thread else "?")
+        else:
+            self._usual_hook(ended)
 
     def _end(self) -> None:
         log.error(

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from models.errors import EXIT_FAILED
-from pipeline.role import Pulse, run_role, run_until
+from pipeline.role import Pulse, StopLimit, run_role, run_until
 
 
 async def forever(ended: list[str]) -> None:
@@ -45,6 +46,34 @@ def test_a_signal_ends_a_role_in_order(number: signal.Signals) -> None:
         await stop.wait()
 
     assert run_role(main, stop_timeout_s=60) == 0
+
+
+@pytest.mark.parametrize(
+    ("begun", "error", "told"),
+    [
+        (True, asyncio.CancelledError(), False),
+        (True, OSError("disk full"), True),
+        (False, asyncio.CancelledError(), True),
+    ],
+)
+def test_a_thread_cancelled_while_the_role_stops_is_not_told_of(
+    begun: bool, error: BaseException, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda ended: heard.append(ended.exc_type))
+    usual = threading.excepthook
+
+    def fail() -> None:
+        raise error
+
+    with StopLimit(60) as limit:
+        if begun:
+            limit.begin()
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert heard == ([type(error)] if told else [])
+    assert threading.excepthook is usual
 
 
 async def test_a_pulse_beats_while_the_loop_turns() -> None:
