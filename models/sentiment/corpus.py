@@ -58,9 +58,14 @@ class Text:
     body: str
 
     @property
+    def family(self) -> str:
+        """The data set that its source is a part of, such as "semeval"."""
+        return self.source.partition("-")[0]
+
+    @property
     def is_review(self) -> bool:
         """Whether it is of a review, not a post."""
-        return self.source.startswith(("wccrs", "review"))
+        return self.family in ("wccrs", "review")
 
 
 def read_semeval(folder: Path) -> list[Text]:

@@ -269,8 +269,7 @@ def split(sources: Sources, known: npt.NDArray[np.bool_], seed: int) -> npt.NDAr
         The fold of each text, in 0 … FOLDS - 1, shape (texts,).
     """
     classes = np.where(known, sources.labels, -1)
-    families = (text.source.partition("-")[0] for text in sources.texts)
-    strata = [f"{family} {k}" for family, k in zip(families, classes, strict=True)]
+    strata = [f"{text.family} {k}" for text, k in zip(sources.texts, classes, strict=True)]
     folds = np.empty(len(strata), dtype=np.int64)
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     for fold, (_, inside) in enumerate(splitter.split(np.zeros(len(strata)), strata)):
@@ -363,7 +362,7 @@ def class_weights(texts: list[Text], labels: npt.NDArray[np.int64], balance: flo
     Returns:
         Shape (n,), about 1 in the mean.
     """
-    families = np.array([text.source.partition("-")[0] for text in texts])
+    families = np.array([text.family for text in texts])
     weights = np.ones(len(texts), dtype=np.float32)
     for family in sorted(set(families)):
         inside = families == family
@@ -383,11 +382,7 @@ def _say_otherwise(
     random: np.random.Generator,
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
     """English posts in the words of a language, and which post each was."""
-    english = [
-        i
-        for i, text in enumerate(texts)
-        if text.language == "en" and not text.source.startswith("review")
-    ]
+    english = [i for i, text in enumerate(texts) if text.language == "en" and not text.is_review]
     neighbours = find_neighbours(vocabulary, embeddings, language)
     chosen = random.choice(np.array(english), count, replace=count > len(english))
     return [replace_words(texts[i].body, neighbours, random) for i in chosen], chosen
