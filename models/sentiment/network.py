@@ -121,7 +121,7 @@ class Network:
 
     def classify(self, batch: Batch) -> Floats:
         """Class probabilities, shape (n, 3)."""
-        return _softmax(self._forward(batch, {}, None))
+        return softmax(self._forward(batch, {}, None))
 
     def describe(self, batch: Batch) -> Floats:
         """What the classifier sees of each text, not standardised: shape (n, FEATURES)."""
@@ -146,7 +146,7 @@ class Network:
             random: chooses what of the classifier is left out; None leaves nothing out.
         """
         tape: Tape = {}
-        shares = _softmax(self._forward(batch, tape, random))
+        shares = softmax(self._forward(batch, tape, random))
         slope = (shares - targets) * (masses[:, None] / np.float32(len(masses)))
         self._backward(batch, tape, slope.astype(np.float32))
 
@@ -281,6 +281,12 @@ class Network:
         return kept.astype(np.float32) / np.float32(1 - self._dropout)
 
 
+def softmax(values: npt.NDArray[np.floating[Any]]) -> Floats:
+    """Probabilities of the rows of logits."""
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
 def _allocate(shapes: dict[str, tuple[int, ...]]) -> tuple[Floats, Weights]:
     """One vector, and its parts under their names."""
     flat = np.zeros(sum(int(np.prod(shape)) for shape in shapes.values()), dtype=np.float32)
@@ -349,8 +355,3 @@ def _convolve_back(
         np.matmul(rows[sight].T, slope[seer], out=kernel_slope[part])
         found[sight] += slope[seer] @ kernel[part].T
     return found
-
-
-def _softmax(values: npt.NDArray[np.floating[Any]]) -> Floats:
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)

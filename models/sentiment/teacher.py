@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from models.sentiment.network import Ids, Pieces
+from models.sentiment.network import Ids, Pieces, softmax
 from models.sentiment.training import Examples, Settings, fit, logits
 from models.sentiment.tuning import TunedEncoder, Tuning
 from models.sentiment.weights import Weights
@@ -172,12 +172,6 @@ def blend(first: Floats, second: Floats, share: float = 0.5) -> Floats:
     """
     mean = np.float32(share) * np.log(first + _TINY)
     return softmax(mean + np.float32(1 - share) * np.log(second + _TINY))
-
-
-def softmax(values: npt.NDArray[np.floating[Any]]) -> Floats:
-    """Probabilities of the rows of logits."""
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _anonymous(body: str) -> str:
