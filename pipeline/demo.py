@@ -273,6 +273,7 @@ async def _show(demo: Demo, stack: ExitStack) -> int:
             demo.start_story(stack)
             truth = await _read_truth(demo)
             progress = _Meter(demo, truth, began_s, f"{_links(demo)}. Ctrl-C ends.")
+            view.tell_foot(await progress.read())
             await _until_over(demo, ledger, view, progress, reading)
             verdict = judge(truth, ledger.alerts())
             if not demo.options.exit_at_end:
@@ -338,6 +339,7 @@ async def _stay(
     verdict: Verdict,
 ) -> None:
     meter.note = "; ".join([*verdict.findings, _links(demo)]) + ". Ctrl-C ends."
+    view.tell_foot(await meter.read())
     while True:
         _raise_if_done(reading)
         demo.check()

@@ -25,7 +25,7 @@ from models.alert import CrisisAlert
 from models.series import SeriesPoint
 from pipeline.feed import News
 from pipeline.ledger import BrandView, Ledger, PastMinute
-from pipeline.plaintext import one_line
+from pipeline.plaintext import one_line, printable
 
 BRANDS_SHOWN = 12
 EVENTS_SHOWN = 8
@@ -189,6 +189,11 @@ class TerminalView:
                 )
             )
 
+    def tell_foot(self, progress: Progress) -> None:
+        """Without a terminal, says what the drawn view has at its foot: the page, what to do."""
+        if self._live is None:
+            self._say(_foot(progress))
+
     def _say(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
 
@@ -289,7 +294,7 @@ def _foot(progress: Progress) -> Text:
         foot.append(progress.address, style=f"bold underline link {progress.address}")
     if progress.note:
         foot.append("   " if progress.address else "")
-        foot.append(one_line(progress.note, SUMMARY_CHARS), style="dim")
+        foot.append(printable(progress.note), style="dim")
     return foot
 
 

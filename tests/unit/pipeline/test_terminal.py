@@ -143,6 +143,24 @@ def test_without_a_terminal_progress_is_told_ten_times_at_most() -> None:
     assert [line.split()[0] for line in lines] == [f"{share}%" for share in range(10, 101, 10)]
 
 
+def test_without_a_terminal_the_foot_is_told_when_asked_for() -> None:
+    view, out = plain_view(Ledger())
+    with view:
+        view.tell_foot(progress(note="sign in with the token abc"))
+    (line,) = out.getvalue().splitlines()
+    assert line == "page: http://127.0.0.1:8000/   sign in with the token abc"
+
+
+def test_a_long_note_is_drawn_whole() -> None:
+    note = " ".join(f"word{number}" for number in range(40))
+    out = io.StringIO()
+    with TerminalView(Ledger(), Console(file=out, force_terminal=True, width=100)) as view:
+        view.tell_foot(progress(note=note))
+        assert "word" not in out.getvalue()
+        view.show(progress(note=note))
+    assert all(f"word{number}" in out.getvalue() for number in range(40))
+
+
 def test_on_a_terminal_the_view_is_drawn_in_place() -> None:
     ledger = Ledger()
     out = io.StringIO()
