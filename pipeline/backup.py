@@ -1,9 +1,9 @@
 """A file with what the product knows: alerts, answers, cursors, and the state of watch.
 
-Written while everything runs, and put back into empty topics. The state of watch has two
-generations that take turns, so a copy made in the middle of its writing holds a whole one. Layout:
-gzip of MessagePack objects, each behind its length (4 bytes, big endian): first a `Header`, then a
-`Kept` for each record, in the order of each partition.
+Written while everything runs, and put back into empty topics. A state of watch is deleted only once
+the next one is whole, so a copy made in the middle of its writing holds one. Layout: gzip of
+MessagePack objects, each behind its length (4 bytes, big endian): first a `Header`, then a `Kept`
+for each record, in the order of each partition.
 """
 
 from __future__ import annotations

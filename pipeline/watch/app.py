@@ -14,10 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import faust
 from faust.types import TP, EventT, FutureMessage, StreamT
+from mode.utils.queues import FlowControlEvent
 
 from models.alert import CrisisAlert
 from models.detection.base import BUCKET_MS
@@ -35,6 +37,7 @@ from pipeline.topics import STATE_TABLE
 from pipeline.tracing import ids_of, open_tracing
 from pipeline.watch.checkpoint import (
     Manifest,
+    carry_out,
     encode_manifest,
     make_writes,
     manifest_key,
@@ -47,6 +50,8 @@ log = logging.getLogger(__name__)
 
 MakeWatch = Callable[[int], BrandWatch]
 """Builds the empty watch of the brands of one partition of `tallies`."""
+GAP_LIMIT_S = 30.0
+"""So long the broker may take to say whether frames that were not delivered still exist."""
 REST_PER_CHECKPOINT = 20
 """So many times as long as a checkpoint took, the next one waits: with thousands of brands too, no
 more than a twentieth of the time goes into saving."""
@@ -55,21 +60,56 @@ more than a twentieth of the time goes into saving."""
 class StateTable(faust.Table):
     """A table that keeps the promises of its changelog writes, so that they can be awaited."""
 
+    logger = logging.getLogger("faust.tables")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.unsent: list[FutureMessage] = []
 
     def on_key_set(self, key: bytes, value: bytes) -> None:
         """Sends the write to the changelog."""
-        future = self.send_changelog(self.partition_for_key(key), key, value)
-        self.unsent.append(future)
+        self.unsent.append(self.send_changelog(self.partition_for_key(key), key, value))
         self._sensor_on_set(self, key, value)
+
+    def on_key_del(self, key: bytes) -> None:
+        """Sends the deletion to the changelog."""
+        partition = self.partition_for_key(key)
+        self.unsent.append(self.send_changelog(partition, key, None, value_serializer="raw"))
+        self._sensor_on_del(self, key)
 
     async def delivered(self) -> None:
         """Waits until every write so far is in the changelog."""
         unsent, self.unsent = self.unsent, []
         for future in unsent:
             await future
+
+
+class UndeliveredError(Exception):
+    """Frames are on the broker and were not handed to us."""
+
+
+class FlowControl(FlowControlEvent):
+    """Opens and closes the queues of the streams.
+
+    Faust opens them twice after a rebalance, and empties them each time. What was delivered between
+    is not fetched again: frames were lost (faust-streaming issue 596).
+    """
+
+    def resume(self) -> None:
+        """Opens the queues, and empties them if they were closed."""
+        if not self.is_active():
+            super().resume()
+
+
+class App(faust.App):
+    """Faust's, with flow control that loses nothing."""
+
+    logger = logging.getLogger("faust.app")  # not ours: it tells each start and stop
+
+    @cached_property
+    def flow_control(self) -> FlowControl:
+        """See `FlowControl`."""
+        return FlowControl(loop=self.loop)
 
 
 @dataclass(slots=True)
@@ -79,6 +119,7 @@ class _Owned:
     stage: PartitionStage[EventT]
     manifest: Manifest | None
     due_s: float  # monotonic time of the next checkpoint
+    next_offset: int  # of the frame after the last one taken
     checked: bool = True  # the table was compared since the last assignment
 
 
@@ -88,6 +129,7 @@ class WatchStage:
     def __init__(
         self, app: faust.App, settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics
     ) -> None:
+        self._app = app
         self._metrics = metrics
         self._note_alert = open_tracing(settings, "watch", "decide")
         self._settings = settings
@@ -95,6 +137,8 @@ class WatchStage:
         self.verdicts = Verdicts()
         self._owned: dict[int, _Owned] = {}
         self._unsent: list[FutureMessage] = []
+        self._turn = asyncio.Lock()  # held while a frame is handled
+        self._closed = True  # a rebalance is under way
         self._assigned_s: float | None = None
         self._table: StateTable = app.Table(
             STATE_TABLE,
@@ -113,8 +157,18 @@ class WatchStage:
             settings.topic("dead-letters"), key_serializer="raw", value_serializer="raw"
         )
 
+    async def on_revoked(self) -> None:
+        """Lets the frame under way end, and takes no other until the rebalance is over.
+
+        Otherwise we would still save a state when somebody else has read the one before.
+        """
+        self._closed = True
+        async with self._turn:
+            pass
+
     def on_recovered(self) -> None:
         """Notes that the tables are up to date after an assignment."""
+        self._closed = False
         self._metrics.ready.set(1)
         if self._assigned_s is not None:
             self._metrics.recovery.observe(time.monotonic() - self._assigned_s)
@@ -122,6 +176,7 @@ class WatchStage:
 
     def on_assigned(self, assigned: set[TP]) -> None:
         """Forgets partitions that went elsewhere; the others are compared with the table."""
+        self._closed = True
         topic = self._settings.topic("tallies")
         here = {tp.partition for tp in assigned if tp.topic == topic}
         for partition in set(self._owned) - here:
@@ -137,9 +192,22 @@ class WatchStage:
         )
 
     async def take(self, event: EventT) -> None:
-        """Handles one frame."""
+        """Handles one frame.
+
+        Raises:
+            UserError: the state cannot be read.
+            UndeliveredError: frames before it are missing.
+        """
+        async with self._turn:
+            if not self._closed:  # else it is delivered again after the rebalance
+                await self._handle(event)
+
+    async def _handle(self, event: EventT) -> None:
         partition, offset = event.message.partition, event.message.offset
-        owned = self._own(partition, offset)
+        owned = self._own(partition)
+        if offset > owned.next_offset:
+            await self._explain_gap(event.message.tp, owned, offset)
+        owned.next_offset = max(owned.next_offset, offset + 1)
         try:
             frame = decode_frame(event.message.value or b"")
         except ValueError as error:
@@ -155,7 +223,7 @@ class WatchStage:
         if time.monotonic() >= owned.due_s and owned.stage.worth_saving:
             await self._checkpoint(partition, owned)
 
-    def _own(self, partition: int, offset: int) -> _Owned:
+    def _own(self, partition: int) -> _Owned:
         owned = self._owned.get(partition)
         if owned is not None and not owned.checked:
             owned.checked = True
@@ -164,18 +232,35 @@ class WatchStage:
                 owned = None
         if owned is None:
             stage, manifest = self._load(partition)
-            if manifest is not None and offset > manifest.next_offset:
-                log.error(
-                    "tallies of partition %d from offset %d to %d are gone: the buckets they "
-                    "spoke of are incomplete (raise the topic's retention)",
-                    partition,
-                    manifest.next_offset,
-                    offset - 1,
-                )
-                self._metrics.lost_frames.inc(offset - manifest.next_offset)
-            owned = _Owned(stage, manifest, time.monotonic() + self._settings.checkpoint_interval_s)
+            due_s = time.monotonic() + self._settings.checkpoint_interval_s
+            owned = _Owned(stage, manifest, due_s, manifest.next_offset if manifest else 0)
             self._owned[partition] = owned
         return owned
+
+    async def _explain_gap(self, tp: TP, owned: _Owned, offset: int) -> None:
+        """Counts frames before this one as lost if they were deleted before we came.
+
+        Raises:
+            UndeliveredError: they are there. Whoever starts next reads on from the saved state.
+        """
+        saved = owned.manifest.next_offset if owned.manifest else 0
+        async with asyncio.timeout(GAP_LIMIT_S):
+            first = (await self._app.consumer.earliest_offsets(tp))[tp]
+            if offset > first:
+                await self._app.consumer._commit({tp: max(saved, first)})
+                raise UndeliveredError(
+                    f"frames {max(owned.next_offset, first)} to {offset - 1} of partition "
+                    f"{tp.partition} were not delivered"
+                )
+        if owned.manifest is not None:
+            log.error(
+                "tallies of partition %d from offset %d to %d are gone: the buckets they spoke of "
+                "are incomplete (raise the topic's retention)",
+                tp.partition,
+                owned.next_offset,
+                offset - 1,
+            )
+            self._metrics.lost_frames.inc(offset - owned.next_offset)
 
     def _load(self, partition: int) -> tuple[PartitionStage[EventT], Manifest | None]:
         """The stage of a partition as it was saved.
@@ -263,10 +348,9 @@ class WatchStage:
         next_offset = owned.manifest.next_offset if owned.manifest else 0
         next_offset = max([next_offset, *(event.message.offset + 1 for event in settled)])
         owned.manifest, writes = make_writes(
-            partition, owned.manifest, state, next_offset, owned.stage.declared
+            partition, list(self._table), state, next_offset, owned.stage.declared
         )
-        for key, value in writes:
-            self._table[key] = value
+        carry_out(self._table, writes)
         await self._table.delivered()
         for event in settled:
             event.ack()
@@ -304,7 +388,7 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         metrics: of this process.
     """
     limits = group_arguments(settings)
-    app = faust.App(
+    app = App(
         settings.group("watch"),
         version=1,
         broker=[f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
@@ -342,6 +426,10 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         value_serializer="raw",
         partitions=settings.tallies_partitions,
     )
+
+    @app.on_partitions_revoked.connect
+    async def revoked(_: faust.App, revoked: set[TP], **kwargs: Any) -> None:
+        await stage.on_revoked()
 
     @app.on_partitions_assigned.connect
     async def assigned(_: faust.App, assigned: set[TP], **kwargs: Any) -> None:
@@ -415,6 +503,7 @@ def run_app(app: faust.App, settings: Settings) -> int:
             redirect_stdouts=False,
             quiet=True,
         )
+        worker.spinner = None  # it writes to the terminal even where there is none
         worker.stop_limit = limit
         try:
             worker.execute_from_commandline()

@@ -1,15 +1,16 @@
 """How the state of one partition of `tallies` lies in a Faust table.
 
-A table value is a message of the changelog, so the state is cut into chunks. Two generations take
-turns, and a manifest written last says which one counts: a crash in the middle of writing leaves
-the generation before untouched. All chunks of a partition stand in that partition of the changelog,
-where order is kept.
+A table value is a message of the changelog, so the state is cut into chunks, and a manifest written
+after them says which ones count. Chunks are named by what they hold: a crash in the middle of
+writing leaves the state before it untouched, and so does a worker that was thought dead and writes
+beside the one that has the partition now. All of a partition stands in that partition of the
+changelog, where order is kept.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,12 +20,15 @@ from models.tally import Close
 CHECKPOINT_VERSION = 1
 CHUNK_BYTES = 512 * 1024
 
+Writes = Sequence[tuple[bytes, bytes | None]]
+"""Keys and values in their order; None deletes."""
+
 
 class Manifest(msgspec.Struct, frozen=True, array_like=True):
     """Which chunks make up the state of a partition, and from where its frames are replayed."""
 
     version: int
-    generation: int
+    name: int  # of the chunks
     chunks: int
     crc32: int
     next_offset: int  # all frames before it are folded into the state
@@ -47,8 +51,8 @@ def manifest_key(partition: int) -> bytes:
     return f"{partition}/manifest".encode()
 
 
-def _chunk_key(partition: int, generation: int, number: int) -> bytes:
-    return f"{partition}/{generation}/{number}".encode()
+def _chunk_keys(partition: int, name: int, chunks: int) -> list[bytes]:
+    return [f"{partition}/{name}/{number}".encode() for number in range(chunks)]
 
 
 def encode_manifest(manifest: Manifest | None) -> bytes | None:
@@ -58,26 +62,51 @@ def encode_manifest(manifest: Manifest | None) -> bytes | None:
 
 def make_writes(
     partition: int,
-    last: Manifest | None,
+    present: Iterable[bytes],
     state: bytes,
     next_offset: int,
     declared: dict[int, list[Close]],
-) -> tuple[Manifest, list[tuple[bytes, bytes]]]:
-    """The new manifest, and keys and values to be written in their order, the manifest last."""
+) -> tuple[Manifest, Writes]:
+    """A checkpoint, as what is to be written to the table.
+
+    Args:
+        partition: of `tallies`.
+        present: the keys of the table; those of the partition that are needed no more are deleted.
+        state: what is saved.
+        next_offset: see `Manifest`.
+        declared: see `Manifest`.
+
+    Returns:
+        The manifest, and what `carry_out` takes.
+    """
     packed = zlib.compress(state, level=1)
-    generation = 0 if last is None else 1 - last.generation
+    crc32 = zlib.crc32(packed)
     chunks = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)]
     manifest = Manifest(
         version=CHECKPOINT_VERSION,
-        generation=generation,
+        name=crc32,
         chunks=len(chunks),
-        crc32=zlib.crc32(packed),
+        crc32=crc32,
         next_offset=next_offset,
         declared=declared,
     )
-    writes = [(_chunk_key(partition, generation, i), chunk) for i, chunk in enumerate(chunks)]
-    writes.append((manifest_key(partition), msgspec.msgpack.encode(manifest)))
-    return manifest, writes
+    writes: dict[bytes, bytes | None] = {}
+    writes.update(zip(_chunk_keys(partition, crc32, len(chunks)), chunks, strict=True))
+    writes[manifest_key(partition)] = msgspec.msgpack.encode(manifest)
+    ours = f"{partition}/".encode()
+    for key in present:
+        if key.startswith(ours):
+            writes.setdefault(key, None)
+    return manifest, list(writes.items())
+
+
+def carry_out(table: MutableMapping[bytes, bytes], writes: Writes) -> None:
+    """Writes to a table, or deletes from it, in the given order."""
+    for key, value in writes:
+        if value is None:
+            del table[key]
+        else:
+            table[key] = value
 
 
 def read_checkpoint(partition: int, table: Mapping[bytes, bytes]) -> Checkpoint | None:
@@ -94,9 +123,7 @@ def read_checkpoint(partition: int, table: Mapping[bytes, bytes]) -> Checkpoint 
         raise ValueError(
             f"saved in version {manifest.version}, this watch reads {CHECKPOINT_VERSION}"
         )
-    found = [
-        table.get(_chunk_key(partition, manifest.generation, i)) for i in range(manifest.chunks)
-    ]
+    found = map(table.get, _chunk_keys(partition, manifest.name, manifest.chunks))
     packed = b"".join(chunk for chunk in found if chunk is not None)
     if zlib.crc32(packed) != manifest.crc32:
         raise ValueError("damaged: its sum does not fit")

@@ -1,8 +1,9 @@
-"""Nothing is lost and nothing counted twice on a real Kafka when workers are killed."""
+"""Nothing is lost and nothing counted twice on a real Kafka when workers are killed or replaced."""
 
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import EXIT_OK
 from models.sentiment import load_scorer
 from pipeline.assembly import read_watchlist
 from pipeline.child import Child
@@ -38,25 +40,30 @@ CHUNK = 4_000
 
 @dataclass
 class Workers:
-    """Workers of one role; any of them may be killed, and is replaced."""
+    """Workers of one role; any of them may end, and is replaced."""
 
     settings: Settings
     role: str
     folder: Path
     stack: ExitStack
     running: list[Child] = field(default_factory=list)
-    kills: int = 0
+    ends: int = 0
 
     def start(self) -> None:
-        log = self.folder / f"{self.role}-{self.kills}-{len(self.running)}.log"
+        log = self.folder / f"{self.role}-{self.ends}-{len(self.running)}.log"
         self.running.append(self.stack.enter_context(start_role(self.settings, self.role, log)))
 
-    def kill(self, rng: random.Random) -> None:
-        victim = rng.choice(self.running)
-        assert victim.running, victim.tail()
-        victim.kill()
-        self.running.remove(victim)
-        self.kills += 1
+    def replace(self, rng: random.Random, gently: bool) -> None:
+        one = rng.choice(self.running)
+        assert one.running, one.tail()
+        if gently:
+            one.signal(signal.SIGTERM)
+            # One that has only just begun has nothing to bring to an end.
+            assert one.wait(LIMIT_S) in (EXIT_OK, -signal.SIGTERM), one.tail()
+        else:
+            one.kill()
+        self.running.remove(one)
+        self.ends += 1
         self.start()
 
 
@@ -74,15 +81,21 @@ def publish(settings: Settings, logs: list[Log], started: threading.Event) -> th
     return thread
 
 
-def points_due(rng: random.Random, kills: int) -> list[float]:
-    """Shares of the series at which somebody is killed: spread, each at a random place."""
-    return [(number + rng.uniform(0.1, 0.9)) / (kills + 1) for number in range(kills)]
+def points_due(rng: random.Random, ends: int) -> list[float]:
+    """Shares of the series at which somebody ends: spread, each at a random place."""
+    return [(number + rng.uniform(0.1, 0.9)) / (ends + 1) for number in range(ends)]
 
 
 def run_disturbed(
-    settings: Settings, logs: list[Log], expected: Decided, folder: Path, kills: int, workers: int
+    settings: Settings,
+    logs: list[Log],
+    expected: Decided,
+    folder: Path,
+    ends: int,
+    workers: int,
+    gently: bool,
 ) -> Decided:
-    """The whole way on the broker, with kills at random points of the stream."""
+    """The whole way on the broker; at random points of the stream, somebody ends."""
     rng = random.Random(20)
     create_topics(settings)
     with ExitStack() as stack:
@@ -92,19 +105,22 @@ def run_disturbed(
         started = threading.Event()
         publishing = publish(settings, logs, started)
         assert started.wait(LIMIT_S)
-        plan = sorted((point, role) for role in range(2) for point in points_due(rng, kills))
+        plan = sorted((point, role) for role in range(2) for point in points_due(rng, ends))
         if workers == 2:
             plan = [(0.05, 2), *plan]
+        in_mid_stream = 0
         for point, number in plan:
             everybody = [child for role in roles for child in role.running]
             due = point * len(expected.series)
             until(lambda due=due: count_records(settings, "series") >= due, everybody, LIMIT_S, 0.2)
+            in_mid_stream += count_records(settings, "series") < len(expected.series)
             if number == 2:
                 for role in roles:
                     role.start()  # the partitions are shared out anew in mid-stream
             else:
-                roles[number].kill(rng)
-        assert [role.kills for role in roles] == [kills, kills]
+                roles[number].replace(rng, gently)
+        assert [role.ends for role in roles] == [ends, ends]
+        assert in_mid_stream > 1, "nobody was disturbed"
         publishing.join(LIMIT_S)
         everybody = [child for role in roles for child in role.running]
         until(lambda: is_complete(settings, expected), everybody, LIMIT_S, 1)
@@ -118,16 +134,18 @@ def is_complete(settings: Settings, expected: Decided) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("posts", "kills", "workers"),
+    ("posts", "ends", "workers", "gently"),
     [
-        pytest.param(200_000, 4, 1, id="one-worker-each-200-000-posts"),
-        pytest.param(60_000, 2, 2, id="two-workers-each-and-a-rebalance"),
+        pytest.param(200_000, 4, 1, False, id="one-worker-each-killed-200-000-posts"),
+        pytest.param(60_000, 2, 2, False, id="two-workers-each-killed-and-a-rebalance"),
+        pytest.param(60_000, 2, 2, True, id="two-workers-each-told-to-stop-and-replaced"),
     ],
 )
-def test_killed_workers_leave_every_bucket_and_alert_as_if_nothing_had_happened(
+def test_workers_that_end_leave_every_bucket_and_alert_as_if_nothing_had_happened(
     posts: int,
-    kills: int,
+    ends: int,
     workers: int,
+    gently: bool,
     tmp_path: Path,
     kafka_settings: Callable[..., Settings],
 ) -> None:
@@ -141,8 +159,7 @@ def test_killed_workers_leave_every_bucket_and_alert_as_if_nothing_had_happened(
     logs = make_stream(posts, 1200, settings.posts_partitions, seed=1)
     expected = decide_undisturbed(logs, read_watchlist(settings), settings, load_scorer())
     assert {"firing", "resolved"} <= {alert["status"] for alert in expected.alerts.values()}
-    found = run_disturbed(settings, logs, expected, tmp_path, kills, workers)
+    found = run_disturbed(settings, logs, expected, tmp_path, ends, workers, gently)
     assert found.series == expected.series
     assert found.alerts == expected.alerts
     assert not read_topic(settings, "dead-letters")
-    assert count_records(settings, "series") > len(expected.series), "the kills disturbed nothing"

@@ -57,6 +57,7 @@ def test_a_role_told_to_stop_ends_by_itself_and_says_why_if_not_in_order(
         assert codes == dict.fromkeys(ROLES, EXIT_OK), said
     for role, code in codes.items():
         assert "Traceback" not in said[role], said[role]
+        assert "\x1b" not in said[role], said[role]  # a log is no terminal
         assert code in (EXIT_OK, EXIT_FAILED), said[role]
         if code == EXIT_FAILED:
             line = said[role].strip().splitlines()[-1]

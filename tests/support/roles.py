@@ -71,16 +71,23 @@ class Decided:
         decided = cls({}, {})
         for point in map(_timeless, series):
             place = (point["brand"], point["bucket_ms"])
-            assert decided.series.setdefault(place, point) == point
+            first = decided.series.setdefault(place, point)
+            assert first == point, f"{place}: {_differences(first, point)}"
         for alert in map(_timeless, alerts):
             revision = (alert["alert_id"], alert["revision"])
-            assert decided.alerts.setdefault(revision, alert) == alert
+            known = decided.alerts.setdefault(revision, alert)
+            assert known == alert, f"{revision}: {_differences(known, alert)}"
         return decided
 
     @classmethod
     def of_files(cls, series: Path, alerts: Path) -> Decided:
         """What a backtest wrote."""
         return cls.of(series.read_bytes().splitlines(), alerts.read_bytes().splitlines())
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    names = sorted(one.keys() | other.keys())
+    return {n: (one.get(n), other.get(n)) for n in names if one.get(n) != other.get(n)}
 
 
 def _timeless(record: bytes) -> dict[str, Any]:

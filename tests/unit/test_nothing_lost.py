@@ -22,7 +22,7 @@ from models.post import Heartbeat, Op, Post, encode
 from models.scoring import Brands, PartitionScorer, ScoreSettings
 from models.tally import decode_frame, encode_frame
 from models.watching import BrandWatch, WatchedBrand
-from pipeline.watch.checkpoint import Manifest, make_writes, read_checkpoint
+from pipeline.watch.checkpoint import Manifest, carry_out, make_writes, read_checkpoint
 from pipeline.watch.stage import Output, PartitionStage
 from tests.support.plain import PlainBank, WordMatcher, WordScorer
 
@@ -190,9 +190,8 @@ class World:
         state, settled = stage.settle()
         last = self.manifests[partition]
         next_offset = max([last.next_offset if last else 0, *(o + 1 for o in settled)])
-        manifest, pairs = make_writes(partition, last, state, next_offset, stage.declared)
-        for key, value in pairs[:writes]:
-            self.table[key] = value
+        manifest, pairs = make_writes(partition, self.table, state, next_offset, stage.declared)
+        carry_out(self.table, pairs[:writes])
         if writes is not None and writes < len(pairs):
             self.crash_watch(partition)
             return

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from models.detection.base import RowSettings
 from models.tally import FRAME_VERSION, Close, Entry, Erasure, Frame, Tally
 from models.watching import BrandWatch, WatchedBrand
-from pipeline.watch.checkpoint import make_writes, read_checkpoint
+from pipeline.watch.checkpoint import carry_out, make_writes, read_checkpoint
 from pipeline.watch.stage import PartitionStage
 from tests.support.plain import PlainBank
 
@@ -82,7 +82,7 @@ def test_a_stage_goes_on_from_its_checkpoint_and_the_frames_that_were_not_acknow
     found = [p for at, one in enumerate(frames[:2]) for p in first.take(at, one).series]
     state, tokens = first.settle()
     table: dict[bytes, bytes] = {}
-    table.update(make_writes(0, None, state, len(tokens), first.declared)[1])
+    carry_out(table, make_writes(0, table, state, len(tokens), first.declared)[1])
     second: PartitionStage[int] = PartitionStage(make_watch, read_checkpoint(0, table))
     assert second.folded == first.folded
     found += [p for at, one in enumerate(frames) for p in second.take(at, one).series]
@@ -97,7 +97,8 @@ def test_frames_are_let_go_before_the_first_mention_too_which_counts_after_a_res
     assert stage.worth_saving
     state, tokens = stage.settle()
     assert tokens == list(range(100, 110)) and len(stage) == 0 and not stage.worth_saving
-    table: dict[bytes, bytes] = dict(make_writes(0, None, state, 10, stage.declared)[1])
+    table: dict[bytes, bytes] = {}
+    carry_out(table, make_writes(0, table, state, 10, stage.declared)[1])
     heir: PartitionStage[int] = PartitionStage(make_watch, read_checkpoint(0, table))
     first = frame(200, {112: 3}, closes=(112,), block=200)
     for one in (stage, heir):

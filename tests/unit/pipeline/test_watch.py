@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from models.watching import BrandWatch
 from pipeline.metrics import CollectorRegistry, WatchMetrics
 from pipeline.settings import Settings
 from pipeline.topics import changelog_topics
-from pipeline.watch.app import make_app, run_app
+from pipeline.watch.app import App, WatchStage, make_app, run_app
 
 
 def app_of(settings: Settings):
@@ -59,3 +60,49 @@ def test_a_state_folder_that_cannot_be_made_is_told_with_its_variable(tmp_path: 
     settings = Settings(state_dir=occupied / "state")
     with pytest.raises(UserError, match="CZUJKA_STATE_DIR"):
         run_app(app_of(settings), settings)
+
+
+def test_what_was_delivered_since_the_queues_were_opened_stays_when_they_are_opened_again() -> None:
+    app = app_of(Settings())
+    queue = app.FlowControlQueue(maxsize=10, clear_on_resume=True)
+    app.flow_control.resume()
+    queue.put_nowait("a frame")
+    app.flow_control.resume()
+    assert queue.qsize() == 1
+    app.flow_control.suspend()
+    app.flow_control.resume()
+    assert queue.qsize() == 0
+
+
+async def test_a_rebalance_waits_for_the_frame_under_way_and_no_other_is_taken_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings()
+    stage = WatchStage(
+        App("rebalanced"),
+        settings,
+        lambda _: BrandWatch((), make_bank),
+        WatchMetrics(CollectorRegistry()),
+    )
+    taken: list[str] = []
+    goes_on = asyncio.Event()
+
+    async def handle(event: str) -> None:
+        taken.append(event)
+        await goes_on.wait()
+
+    monkeypatch.setattr(stage, "_handle", handle)
+    stage.on_recovered()
+    under_way = asyncio.create_task(stage.take("first"))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(stage.take("second"))
+    rebalance = asyncio.create_task(stage.on_revoked())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert taken == ["first"] and not rebalance.done()
+    goes_on.set()
+    await asyncio.gather(under_way, waiting, rebalance)
+    assert taken == ["first"]
+    stage.on_recovered()
+    await stage.take("third")
+    assert taken == ["first", "third"]
