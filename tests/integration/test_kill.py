@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing counted twice on a real Kafka when workers are killed or replaced."""
+"""Nothing is lost and nothing counted twice on a real Kafka when workers end, or seem to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,6 +37,7 @@ LIMIT_S = 300
 SESSION_S = 4
 """So long the group waits for a killed worker."""
 CHUNK = 4_000
+End = Literal["killed", "told to stop", "paused"]
 
 
 @dataclass
@@ -47,24 +49,36 @@ class Workers:
     folder: Path
     stack: ExitStack
     running: list[Child] = field(default_factory=list)
+    paused: list[Child] = field(default_factory=list)
     ends: int = 0
 
     def start(self) -> None:
         log = self.folder / f"{self.role}-{self.ends}-{len(self.running)}.log"
         self.running.append(self.stack.enter_context(start_role(self.settings, self.role, log)))
 
-    def replace(self, rng: random.Random, gently: bool) -> None:
+    def replace(self, rng: random.Random, end: End) -> None:
+        self.wake()
         one = rng.choice(self.running)
         assert one.running, one.tail()
-        if gently:
+        self.running.remove(one)
+        if end == "killed":
+            one.kill()
+        elif end == "paused":
+            one.signal(signal.SIGSTOP)
+            self.paused.append(one)
+        else:
             one.signal(signal.SIGTERM)
             # One that has only just begun has nothing to bring to an end.
             assert one.wait(LIMIT_S) in (EXIT_OK, -signal.SIGTERM), one.tail()
-        else:
-            one.kill()
-        self.running.remove(one)
         self.ends += 1
         self.start()
+
+    def wake(self) -> None:
+        """Lets those go on that were paused, beside those who have their partitions now."""
+        for one in self.paused:
+            one.signal(signal.SIGCONT)
+        self.running += self.paused
+        self.paused = []
 
 
 def publish(settings: Settings, logs: list[Log], started: threading.Event) -> threading.Thread:
@@ -93,7 +107,7 @@ def run_disturbed(
     folder: Path,
     ends: int,
     workers: int,
-    gently: bool,
+    end: End,
 ) -> Decided:
     """The whole way on the broker; at random points of the stream, somebody ends."""
     rng = random.Random(20)
@@ -118,9 +132,11 @@ def run_disturbed(
                 for role in roles:
                     role.start()  # the partitions are shared out anew in mid-stream
             else:
-                roles[number].replace(rng, gently)
+                roles[number].replace(rng, end)
         assert [role.ends for role in roles] == [ends, ends]
         assert in_mid_stream > 1, "nobody was disturbed"
+        for role in roles:
+            role.wake()
         publishing.join(LIMIT_S)
         everybody = [child for role in roles for child in role.running]
         until(lambda: is_complete(settings, expected), everybody, LIMIT_S, 1)
@@ -134,18 +150,19 @@ def is_complete(settings: Settings, expected: Decided) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("posts", "ends", "workers", "gently"),
+    ("posts", "ends", "workers", "end"),
     [
-        pytest.param(200_000, 4, 1, False, id="one-worker-each-killed-200-000-posts"),
-        pytest.param(60_000, 2, 2, False, id="two-workers-each-killed-and-a-rebalance"),
-        pytest.param(60_000, 2, 2, True, id="two-workers-each-told-to-stop-and-replaced"),
+        pytest.param(200_000, 4, 1, "killed", id="one-worker-each-killed-200-000-posts"),
+        pytest.param(60_000, 2, 2, "killed", id="two-workers-each-killed-and-a-rebalance"),
+        pytest.param(60_000, 2, 2, "told to stop", id="two-workers-each-told-to-stop"),
+        pytest.param(60_000, 2, 1, "paused", id="one-worker-each-paused-beyond-its-session"),
     ],
 )
 def test_workers_that_end_leave_every_bucket_and_alert_as_if_nothing_had_happened(
     posts: int,
     ends: int,
     workers: int,
-    gently: bool,
+    end: End,
     tmp_path: Path,
     kafka_settings: Callable[..., Settings],
 ) -> None:
@@ -159,7 +176,7 @@ def test_workers_that_end_leave_every_bucket_and_alert_as_if_nothing_had_happene
     logs = make_stream(posts, 1200, settings.posts_partitions, seed=1)
     expected = decide_undisturbed(logs, read_watchlist(settings), settings, load_scorer())
     assert {"firing", "resolved"} <= {alert["status"] for alert in expected.alerts.values()}
-    found = run_disturbed(settings, logs, expected, tmp_path, ends, workers, gently)
+    found = run_disturbed(settings, logs, expected, tmp_path, ends, workers, end)
     assert found.series == expected.series
     assert found.alerts == expected.alerts
     assert not read_topic(settings, "dead-letters")
