@@ -38,10 +38,9 @@ from pipeline.tracing import ids_of, open_tracing
 from pipeline.watch.checkpoint import (
     Manifest,
     carry_out,
-    encode_manifest,
     make_writes,
-    manifest_key,
     read_checkpoint,
+    read_manifest,
 )
 from pipeline.watch.stage import Output, PartitionStage
 from pipeline.watch.verdicts import Verdicts
@@ -120,7 +119,7 @@ class _Owned:
     manifest: Manifest | None
     due_s: float  # monotonic time of the next checkpoint
     next_offset: int  # of the frame after the last one taken
-    checked: bool = True  # the table was compared since the last assignment
+    checked: bool = True  # a frame was taken since the last assignment
 
 
 class WatchStage:
@@ -204,7 +203,7 @@ class WatchStage:
 
     async def _handle(self, event: EventT) -> None:
         partition, offset = event.message.partition, event.message.offset
-        owned = self._own(partition)
+        owned = self._own(partition, offset)
         if offset > owned.next_offset:
             await self._explain_gap(event.message.tp, owned, offset)
         owned.next_offset = max(owned.next_offset, offset + 1)
@@ -223,11 +222,13 @@ class WatchStage:
         if time.monotonic() >= owned.due_s and owned.stage.worth_saving:
             await self._checkpoint(partition, owned)
 
-    def _own(self, partition: int) -> _Owned:
+    def _own(self, partition: int, offset: int) -> _Owned:
         owned = self._owned.get(partition)
         if owned is not None and not owned.checked:
             owned.checked = True
-            if self._manifest_bytes(partition) != encode_manifest(owned.manifest):
+            there = read_manifest(partition, self._table)
+            saved = owned.manifest.next_offset if owned.manifest else 0
+            if offset > owned.next_offset or (there is not None and there.next_offset > saved):
                 log.warning("partition %d was elsewhere for a while: loading its state", partition)
                 owned = None
         if owned is None:
@@ -279,10 +280,6 @@ class WatchStage:
                 "that wrote it, or process again from a point in time (docs/operations.md)"
             ) from error
         return stage, None if checkpoint is None else checkpoint.manifest
-
-    def _manifest_bytes(self, partition: int) -> bytes | None:
-        value: bytes | None = self._table.get(manifest_key(partition))
-        return value
 
     async def _publish(self, output: Output) -> None:
         for point in output.series:

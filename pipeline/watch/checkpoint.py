@@ -55,9 +55,9 @@ def _chunk_keys(partition: int, name: int, chunks: int) -> list[bytes]:
     return [f"{partition}/{name}/{number}".encode() for number in range(chunks)]
 
 
-def encode_manifest(manifest: Manifest | None) -> bytes | None:
+def encode_manifest(manifest: Manifest) -> bytes:
     """The manifest as it stands in the table."""
-    return None if manifest is None else msgspec.msgpack.encode(manifest)
+    return msgspec.msgpack.encode(manifest)
 
 
 def make_writes(
@@ -92,7 +92,7 @@ def make_writes(
     )
     writes: dict[bytes, bytes | None] = {}
     writes.update(zip(_chunk_keys(partition, crc32, len(chunks)), chunks, strict=True))
-    writes[manifest_key(partition)] = msgspec.msgpack.encode(manifest)
+    writes[manifest_key(partition)] = encode_manifest(manifest)
     ours = f"{partition}/".encode()
     for key in present:
         if key.startswith(ours):
@@ -109,11 +109,11 @@ def carry_out(table: MutableMapping[bytes, bytes], writes: Writes) -> None:
             table[key] = value
 
 
-def read_checkpoint(partition: int, table: Mapping[bytes, bytes]) -> Checkpoint | None:
-    """The last complete state of a partition, None if there is none.
+def read_manifest(partition: int, table: Mapping[bytes, bytes]) -> Manifest | None:
+    """The manifest of the last complete state of a partition, None if there is none.
 
     Raises:
-        ValueError: the state is damaged or of another version.
+        ValueError: it is of another version.
     """
     value = table.get(manifest_key(partition))
     if value is None:
@@ -123,6 +123,18 @@ def read_checkpoint(partition: int, table: Mapping[bytes, bytes]) -> Checkpoint 
         raise ValueError(
             f"saved in version {manifest.version}, this watch reads {CHECKPOINT_VERSION}"
         )
+    return manifest
+
+
+def read_checkpoint(partition: int, table: Mapping[bytes, bytes]) -> Checkpoint | None:
+    """The last complete state of a partition, None if there is none.
+
+    Raises:
+        ValueError: the state is damaged or of another version.
+    """
+    manifest = read_manifest(partition, table)
+    if manifest is None:
+        return None
     found = map(table.get, _chunk_keys(partition, manifest.name, manifest.chunks))
     packed = b"".join(chunk for chunk in found if chunk is not None)
     if zlib.crc32(packed) != manifest.crc32:

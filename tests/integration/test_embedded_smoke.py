@@ -19,6 +19,7 @@ from tests.support.roles import ROOT, command, environment, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+LIMIT_S = 100
 ROLES = {"broker", "score", "watch", "exporter", "console", "connect"}
 
 
@@ -71,20 +72,20 @@ def test_the_story_is_told_to_its_end_and_judged_right(demo, tmp_path: Path) -> 
 
 def test_ctrl_c_stops_every_child(demo) -> None:
     child = demo()
-    until(lambda: len(children_of(child.pid)) == len(ROLES), [child], 60, 0.1)
+    until(lambda: len(children_of(child.pid)) == len(ROLES), [child], every_s=0.1)
     children = children_of(child.pid)
     child.signal(signal.SIGINT)
-    assert child.wait(60) in (0, 130), child.tail()
-    until(lambda: not any(map(runs, children)), limit_s=30)
+    assert child.wait(LIMIT_S) in (0, 130), child.tail()
+    until(lambda: not any(map(runs, children)), limit_s=LIMIT_S)
 
 
 def test_a_child_that_dies_ends_the_demonstration_with_the_end_of_its_log(demo) -> None:
     child = demo()
     logs = child.log.parent / "logs"
-    until(lambda: len(children_of(child.pid)) == len(ROLES), [child], 60, 0.1)
+    until(lambda: len(children_of(child.pid)) == len(ROLES), [child], every_s=0.1)
     victim = next(pid for pid in children_of(child.pid) if "score" in command_line(pid))
     os.kill(victim, signal.SIGKILL)
-    assert child.wait(60) == 2, child.tail()
+    assert child.wait(LIMIT_S) == 2, child.tail()
     assert "score ended with exit code -9" in child.log.read_text()
     assert (logs / "score.log").exists()
 

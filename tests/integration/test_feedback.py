@@ -98,7 +98,7 @@ def test_corrections_count_from_their_moment_on_also_after_score_was_killed(
         watch = stack.enter_context(start_role(settings, "watch", tmp_path / "watch.log"))
         half = len(expected.series) // 2
         until(lambda: count_records(settings, "series") >= half, [watch, *score.running])
-        score.kill(random.Random(1))
+        score.replace(random.Random(1), "killed")
         until(lambda: is_complete(settings, expected), [watch, *score.running])
     found = read_decided(settings)
     assert found.series == expected.series

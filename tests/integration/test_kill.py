@@ -50,10 +50,12 @@ class Workers:
     stack: ExitStack
     running: list[Child] = field(default_factory=list)
     paused: list[Child] = field(default_factory=list)
+    starts: int = 0
     ends: int = 0
 
     def start(self) -> None:
-        log = self.folder / f"{self.role}-{self.ends}-{len(self.running)}.log"
+        log = self.folder / f"{self.role}-{self.starts}.log"
+        self.starts += 1
         self.running.append(self.stack.enter_context(start_role(self.settings, self.role, log)))
 
     def replace(self, rng: random.Random, end: End) -> None:
@@ -72,6 +74,13 @@ class Workers:
             assert one.wait(LIMIT_S) in (EXIT_OK, -signal.SIGTERM), one.tail()
         self.ends += 1
         self.start()
+
+    def tend(self) -> None:
+        """Starts those again who saw that a frame was missing; nobody else may have ended."""
+        for one in [one for one in self.running if not one.running]:
+            assert "nothing is lost: frames" in one.tail(), f"{one.log.name}: {one.tail()}"
+            self.running.remove(one)
+            self.start()
 
     def wake(self) -> None:
         """Lets those go on that were paused, beside those who have their partitions now."""
@@ -114,6 +123,15 @@ def run_disturbed(
     create_topics(settings)
     with ExitStack() as stack:
         roles = [Workers(settings, role, folder, stack) for role in ("score", "watch")]
+
+        def wait(condition: Callable[[], bool], every_s: float) -> None:
+            def holds() -> bool:
+                for role in roles:
+                    role.tend()
+                return condition()
+
+            until(holds, limit_s=LIMIT_S, every_s=every_s)
+
         for role in roles:
             role.start()
         started = threading.Event()
@@ -124,9 +142,8 @@ def run_disturbed(
             plan = [(0.05, 2), *plan]
         in_mid_stream = 0
         for point, number in plan:
-            everybody = [child for role in roles for child in role.running]
             due = point * len(expected.series)
-            until(lambda due=due: count_records(settings, "series") >= due, everybody, LIMIT_S, 0.2)
+            wait(lambda due=due: count_records(settings, "series") >= due, 0.2)
             in_mid_stream += count_records(settings, "series") < len(expected.series)
             if number == 2:
                 for role in roles:
@@ -138,8 +155,7 @@ def run_disturbed(
         for role in roles:
             role.wake()
         publishing.join(LIMIT_S)
-        everybody = [child for role in roles for child in role.running]
-        until(lambda: is_complete(settings, expected), everybody, LIMIT_S, 1)
+        wait(lambda: is_complete(settings, expected), 1)
     return read_decided(settings)
 
 
