@@ -46,7 +46,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from pipeline.metrics import REGISTRY, WatchMetrics, serve_metrics
     from pipeline.role import Pulse
     from pipeline.topics import refuse_unfit_topics
-    from pipeline.watch.app import is_ready, make_app, run_app
+    from pipeline.watch.app import make_app
+    from pipeline.watch.engine import is_ready, run_app
 
     watchlist = read_watchlist(settings)
     refuse_unfit_topics(settings, ("tallies", "series", "alerts", "feedback", "dead-letters"))

@@ -10,29 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import faust
 from faust.types import TP, EventT, FutureMessage, StreamT
-from mode.utils.queues import FlowControlEvent
 
 from models.alert import CrisisAlert
 from models.detection.base import BUCKET_MS
-from models.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK, UserError
+from models.errors import EXIT_CONFIGURATION, EXIT_FAILED, UserError
 from models.recall import Recall, without
 from models.tally import decode_frame
 from models.watching import BrandWatch
 from pipeline.burial import bury
-from pipeline.client import group_arguments, probe, ssl_context
+from pipeline.client import probe
 from pipeline.metrics import WatchMetrics
 from pipeline.report.reading import list_alerts
-from pipeline.role import StopLimit
-from pipeline.settings import Settings, variable
+from pipeline.settings import Settings
 from pipeline.topics import STATE_TABLE
 from pipeline.tracing import ids_of, open_tracing
 from pipeline.watch.checkpoint import (
@@ -42,6 +38,7 @@ from pipeline.watch.checkpoint import (
     read_checkpoint,
     read_manifest,
 )
+from pipeline.watch.engine import StateTable, new_app
 from pipeline.watch.stage import Output, PartitionStage
 from pipeline.watch.verdicts import Verdicts
 
@@ -56,59 +53,8 @@ REST_PER_CHECKPOINT = 20
 more than a twentieth of the time goes into saving."""
 
 
-class StateTable(faust.Table):
-    """A table that keeps the promises of its changelog writes, so that they can be awaited."""
-
-    logger = logging.getLogger("faust.tables")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.unsent: list[FutureMessage] = []
-
-    def on_key_set(self, key: bytes, value: bytes) -> None:
-        """Sends the write to the changelog."""
-        self.unsent.append(self.send_changelog(self.partition_for_key(key), key, value))
-        self._sensor_on_set(self, key, value)
-
-    def on_key_del(self, key: bytes) -> None:
-        """Sends the deletion to the changelog."""
-        partition = self.partition_for_key(key)
-        self.unsent.append(self.send_changelog(partition, key, None, value_serializer="raw"))
-        self._sensor_on_del(self, key)
-
-    async def delivered(self) -> None:
-        """Waits until every write so far is in the changelog."""
-        unsent, self.unsent = self.unsent, []
-        for future in unsent:
-            await future
-
-
 class UndeliveredError(Exception):
     """Frames are on the broker and were not handed to us."""
-
-
-class FlowControl(FlowControlEvent):
-    """Opens and closes the queues of the streams.
-
-    Faust opens them twice after a rebalance, and empties them each time. What was delivered between
-    is not fetched again: frames were lost (faust-streaming issue 596).
-    """
-
-    def resume(self) -> None:
-        """Opens the queues, and empties them if they were closed."""
-        if not self.is_active():
-            super().resume()
-
-
-class App(faust.App):
-    """Faust's, with flow control that loses nothing."""
-
-    logger = logging.getLogger("faust.app")  # not ours: it tells each start and stop
-
-    @cached_property
-    def flow_control(self) -> FlowControl:
-        """See `FlowControl`."""
-        return FlowControl(loop=self.loop)
 
 
 @dataclass(slots=True)
@@ -384,38 +330,7 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
         make_watch: see `MakeWatch`.
         metrics: of this process.
     """
-    limits = group_arguments(settings)
-    app = App(
-        settings.group("watch"),
-        version=1,
-        broker=[f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
-        broker_credentials=faust_credentials(settings),
-        Table=StateTable,
-        store="memory://",
-        datadir=str(settings.state_dir / "watch"),
-        web_enabled=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        topic_partitions=settings.tallies_partitions,
-        topic_replication_factor=settings.replication_factor,
-        table_standby_replicas=0 if settings.replication_factor == 1 else 1,
-        processing_guarantee="at_least_once",
-        consumer_auto_offset_reset="earliest",
-        broker_max_poll_records=500,
-        stream_buffer_maxsize=4096,
-        stream_wait_empty=False,
-        stream_processing_timeout=60,
-        broker_session_timeout=limits["session_timeout_ms"] / 1000,
-        broker_heartbeat_interval=limits["heartbeat_interval_ms"] / 1000,
-        broker_request_timeout=90,
-        broker_max_poll_interval=300,
-        broker_commit_interval=1.0,
-        producer_acks=-1,
-        producer_linger=0.02,
-        producer_compression_type="gzip",
-        producer_max_request_size=4 << 20,
-        producer_request_timeout=60,
-    )
+    app = new_app(settings)
     stage = WatchStage(app, settings, make_watch, metrics)
     tallies = app.topic(
         settings.topic("tallies"),
@@ -463,80 +378,3 @@ def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -
                 os._exit(EXIT_FAILED)
 
     return app
-
-
-def is_ready(app: faust.App) -> bool:
-    """Whether the tables are recovered and no rebalance is under way."""
-    recovery = app.tables.recovery
-    return recovery is not None and recovery.completed.is_set() and not app.rebalancing
-
-
-def run_app(app: faust.App, settings: Settings) -> int:
-    """Runs a worker until it is told to stop; returns the exit code.
-
-    Raises:
-        UserError: the state folder cannot be made or written.
-    """
-    folder = settings.state_dir / "watch"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # Faust makes the last part alone
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"{variable('state_dir')}={settings.state_dir} cannot be made or written "
-            f"({error.strerror}): name a folder that this user may write"
-        ) from error
-    if settings.log_level == "INFO":
-        for name in ("faust", "mode"):  # each start and stop of fifty services
-            logging.getLogger(name).setLevel(logging.WARNING)
-        # Hundreds of lines a second while the broker is away; `probe` says it once.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    with StopLimit(settings.stop_timeout_s) as limit:
-        worker = _Worker(
-            app,
-            loglevel=settings.log_level,
-            override_logging=False,
-            redirect_stdouts=False,
-            quiet=True,
-        )
-        worker.spinner = None  # it writes to the terminal even where there is none
-        worker.stop_limit = limit
-        try:
-            worker.execute_from_commandline()
-        except SystemExit as stopped:
-            return EXIT_FAILED if stopped.code else EXIT_OK
-    return EXIT_OK
-
-
-class _Worker(faust.Worker):
-    stop_limit: StopLimit
-
-    async def on_stop(self) -> None:
-        """Told to stop: Faust waits for the broker in several places, without end."""
-        self.stop_limit.begin()
-        asyncio.get_running_loop().set_exception_handler(_leave_out_cancellations)
-        await super().on_stop()
-
-
-def _leave_out_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Sends under way are cancelled at the end, and Faust's callbacks fall over it.
-
-    What they sent belongs to frames that are not acknowledged: it is sent again.
-    """
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
-        loop.default_exception_handler(context)
-
-
-def faust_credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
-    """The same credentials as every other client's, as Faust wants them."""
-    context = ssl_context(settings)
-    if settings.security_protocol.startswith("SASL_"):
-        password = settings.sasl_password
-        return faust.SASLCredentials(
-            username=settings.sasl_username,
-            password=password.get_secret_value() if password else None,
-            ssl_context=context,
-            mechanism=settings.sasl_mechanism,
-        )
-    return None if context is None else faust.SSLCredentials(context)

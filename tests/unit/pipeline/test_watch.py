@@ -14,7 +14,8 @@ from models.watching import BrandWatch
 from pipeline.metrics import CollectorRegistry, WatchMetrics
 from pipeline.settings import Settings
 from pipeline.topics import changelog_topics
-from pipeline.watch.app import App, WatchStage, make_app, run_app
+from pipeline.watch.app import WatchStage, make_app
+from pipeline.watch.engine import App, run_app
 
 
 def app_of(settings: Settings):
