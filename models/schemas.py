@@ -291,6 +291,7 @@ def _feedback() -> tuple[Feedback, ...]:
 
 _WATCHLIST: Json = {
     "version": 1,
+    "detectors": ["two-null", "river.drift.ADWIN", "river.anomaly.GaussianScorer"],
     "defaults": {
         "false_alarms": "1 per 4 weeks",
         "languages": ["pl", "en"],

@@ -26,6 +26,7 @@ from models.alert import ALL_BRANDS, EscalationStep, Step
 from models.brand import Brand, Defaults, Follow, Match, PublicFigure
 from models.causes import Cause
 from models.detection.base import Kind, RowSettings, Severity
+from models.detection.settings import DEFAULT, DetectionSettings
 from models.errors import UserError
 from models.marked_yaml import Fault, Location, MarkedYaml
 from models.plan import TIMEZONE, Escalation, Event, Owner, Part, Playbook, applicable, known_zone
@@ -60,6 +61,11 @@ class Watchlist(Part):
 
     version: int = Field(ge=1)
     defaults: Defaults = Defaults()
+    detectors: tuple[str, ...] = Field(
+        default=DEFAULT.detectors,
+        description='"two-null", which decides, and import paths of River\'s detectors, which vote '
+        "beside it; votes are in the alert.",
+    )
     brands: tuple[Brand, ...]
 
     @field_validator("version")
@@ -68,6 +74,15 @@ class Watchlist(Part):
         if version > WATCHLIST_VERSION:
             raise ValueError(f"is newer than this release reads, which is {WATCHLIST_VERSION}")
         return version
+
+    @field_validator("detectors")
+    @classmethod
+    def _there(cls, detectors: tuple[str, ...]) -> tuple[str, ...]:
+        if detectors != DEFAULT.detectors:
+            from models.detection.votes import check_detectors  # River takes a second to import
+
+            check_detectors(detectors)
+        return detectors
 
     @field_validator("brands")
     @classmethod
@@ -109,6 +124,10 @@ class Watchlist(Part):
             )
             for brand in self.brands
         ]
+
+    def detection_settings(self) -> DetectionSettings:
+        """How the bank decides."""
+        return DetectionSettings(detectors=self.detectors)
 
     def step(
         self, brand_id: str, kind: Kind, severity: Severity, cause: Cause | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 from models.detection import make_bank
 from models.errors import UserError
@@ -70,6 +71,7 @@ def watch_factory(
     """
     rows = list(zip(watchlist.brands, watchlist.row_settings(), strict=True))
     decisive = f"{watchlist.config_hash} {score_settings(settings)} {sentiment_model}"
+    bank_factory = partial(make_bank, settings=watchlist.detection_settings())
     config_hash = hashlib.sha256(decisive.encode()).hexdigest()[:12]
 
     def make(partition: int) -> BrandWatch:
@@ -84,6 +86,6 @@ def watch_factory(
             for brand, row in rows
             if partition_of_brand(brand.id, settings.tallies_partitions) == partition
         ]
-        return BrandWatch(brands, make_bank, watchlist, sentiment_model, config_hash)
+        return BrandWatch(brands, bank_factory, watchlist, sentiment_model, config_hash)
 
     return make

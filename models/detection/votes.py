@@ -27,6 +27,7 @@ N_FEATURES = 3
 _FLAGS_PER_SLOT = 50
 _RECENT_SLOTS = 6
 _GRACE = 4
+_STRETCHES_TRIED = 20
 
 
 def find_detector(name: str) -> type[Any]:
@@ -40,25 +41,35 @@ def find_detector(name: str) -> type[Any]:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError):
         raise ValueError(
-            f"detectors: {name!r} cannot be imported; "
+            f"{name!r} cannot be imported; "
             'name "two-null" or a path such as "river.anomaly.GaussianScorer"'
         ) from None
     kinds = (base.AnomalyDetector, base.SupervisedAnomalyDetector)
     if not (inspect.isclass(found) and issubclass(found, kinds)):
-        raise ValueError(f"detectors: {name!r} is not one of River's anomaly detectors")
+        raise ValueError(f"{name!r} is not one of River's anomaly detectors")
     return found
 
 
 def check_detectors(names: Sequence[str]) -> tuple[str, ...]:
-    """The names of second opinions, each known to exist; without the test itself.
+    """The names of second opinions, each known to exist and to work; without the test itself.
 
     Raises:
-        ValueError: a name is unknown.
+        ValueError: a name is unknown, or what it names cannot be made or asked.
     """
     for name in names:
-        if name not in (SELF, ADWIN):
-            find_detector(name)
+        if name not in (SELF, ADWIN, FOREST):
+            _try_out(name, find_detector(name))
     return tuple(name for name in names if name != SELF)
+
+
+def _try_out(name: str, kind: type[Any]) -> None:
+    """Asks a new detector about a few stretches: better told now than when an alert is due."""
+    ring = np.zeros((_STRETCHES_TRIED, c.N_RING), dtype=np.float32)
+    ring[:, c.RING_S] = ring[:, c.RING_N] = ring[:, c.RING_MU] = 1.0
+    try:
+        _vote_one(_make(kind), list(ring), _STRETCHES_TRIED // 2, 0.5)
+    except Exception as error:  # whatever a class of others may raise
+        raise ValueError(f"{name!r} cannot vote: {error}") from error
 
 
 def describe_slot(slot: Any, share: float) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import river.checks
 from river import base
+from river.anomaly import GaussianScorer
 
 from models.detection import DetectionSettings, RowSettings, make_bank
 from models.detection.base import Phase, Transition
@@ -81,6 +82,30 @@ def test_any_river_detector_votes_by_name_and_its_vote_is_in_the_alert() -> None
     assert set(firing[0].votes) == set(names)
     assert all(0.0 <= vote <= 1.0 for vote in firing[0].votes.values())
     assert firing[0].votes["river.anomaly.GaussianScorer"] > 0.9
+
+
+class Stubborn(GaussianScorer):
+    """A detector that cannot be asked."""
+
+    def score_one(self, x: dict[str, float], y: float) -> float:
+        raise RuntimeError("not today")
+
+
+class Demanding(GaussianScorer):
+    """A detector that cannot be made without being told more."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window_size=window)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(Stubborn, "not today"), (Demanding, "missing 1 required")]
+)
+def test_a_detector_that_cannot_vote_is_refused_before_an_alert_is_due(
+    kind: type, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{kind.__name__}' cannot vote: .*{reason}"):
+        votes_of(("two-null", f"{__name__}.{kind.__name__}"))
 
 
 def test_adwin_sees_the_mood_turn_during_a_long_crisis() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from models.alert import EscalationStep, Step
 from models.brand import PublicFigure
 from models.causes import Cause
+from models.detection import DetectionSettings
 from models.detection.base import Kind, PlannedEvent, RowSettings, Severity
 from models.plan import CauseKey, KindKey, SeverityKey
 from models.watchlist import Watchlist, WatchlistError, load_watchlist, parse_watchlist
@@ -58,6 +59,12 @@ class TestMeaning:
                 events=(PlannedEvent(1_795_734_000_000, 1_795_993_200_000, "Black Friday"),),
             )
         ]
+
+    def test_of_the_detectors_that_vote(self) -> None:
+        named = ("two-null", "river.anomaly.GaussianScorer", "river.anomaly.OneClassSVM")
+        watchlist = parse_watchlist(f"detectors: [{', '.join(named)}]\n" + DESIGN)
+        assert watchlist.detection_settings() == DetectionSettings(detectors=named)
+        assert parse_watchlist(DESIGN).detection_settings() == DetectionSettings()
 
     def test_a_brand_takes_what_it_leaves_out_from_the_defaults(self) -> None:
         text = with_brand(
@@ -146,7 +153,13 @@ class TestConfigHash:
 
     @pytest.mark.parametrize(
         ("old", "new"),
-        [("1 per 4", "2 per 4"), ("bielik", "bieliki"), ("15m", "16m"), ("[pl, en]", "[en, pl]")],
+        [
+            ("brands:", "detectors: [two-null]\nbrands:"),
+            ("1 per 4", "2 per 4"),
+            ("bielik", "bieliki"),
+            ("15m", "16m"),
+            ("[pl, en]", "[en, pl]"),
+        ],
     )
     def test_changes_with_every_setting(self, old: str, new: str) -> None:
         changed = parse_watchlist(DESIGN.replace(old, new)).config_hash
@@ -214,6 +227,19 @@ class TestErrors:
             ("version: 1\nbrands: []\n", 2, "brands", "names no brand"),
             ("version: 1\nbrands:\n", 2, "brands", "must be a list, as in [a, b] (it is empty)"),
             (with_brand().replace("1", "2", 1), 1, "version", "is newer than this release"),
+            (
+                "detectors: [two-null, river.anomaly.Gaussian]\n" + with_brand(),
+                1,
+                "detectors",
+                "'river.anomaly.Gaussian' cannot be imported; name \"two-null\" or a path such as",
+            ),
+            (
+                "detectors: [two-null, river.stats.Mean]\n" + with_brand(),
+                1,
+                "detectors",
+                "'river.stats.Mean' is not one of River's anomaly detectors",
+            ),
+            ("detectors: river\n" + with_brand(), 1, "detectors", "must be a list, as in [a, b]"),
             (
                 with_brand("langages: [pl]"),
                 7,

@@ -9,9 +9,14 @@ import pytest
 from models.detection.base import RowSettings
 from models.post import Heartbeat, Op, Post
 from models.scoring import Brands, ScoreSettings
+from models.sentiment import load_scorer
 from models.watching import BrandWatch, WatchedBrand
+from models.watchlist import parse_watchlist
 from pipeline.local import LocalRun, partition_of_key
+from pipeline.settings import Settings
 from tests.support.plain import PlainBank, WordMatcher, WordScorer
+from tests.support.roles import DEMO_WATCHLIST
+from tests.support.stream import decide_undisturbed, make_stream
 
 T = 29_000_000 * 60_000
 BRANDS = ("ash", "birch")
@@ -94,3 +99,13 @@ def test_keys_go_where_the_connectors_producer_puts_them() -> None:
     for number in range(200):
         key = f"platform:{number}ąż".encode()
         assert partition_of_key(key, 7) == (murmur2(key) & 0x7FFFFFFF) % 7
+
+
+def test_a_river_detector_that_the_watchlist_names_votes_in_the_alert() -> None:
+    named = ("two-null", "river.anomaly.GaussianScorer")
+    text = f"detectors: [{', '.join(named)}]\n" + DEMO_WATCHLIST.read_text(encoding="utf-8")
+    stream = make_stream(6_000, 1_200, 2, seed=1)
+    decided = decide_undisturbed(stream, parse_watchlist(text), Settings(), load_scorer())
+    firing = [alert for alert in decided.alerts.values() if alert["status"] == "firing"]
+    assert firing
+    assert all(set(alert["evidence"]["votes"]) == set(named) for alert in firing)
