@@ -11,8 +11,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import faust
@@ -64,8 +65,16 @@ class _Owned:
     stage: PartitionStage[EventT]
     manifest: Manifest | None
     due_s: float  # monotonic time of the next checkpoint
-    next_offset: int  # of the frame after the last one taken
+    next_offset: int = field(init=False)  # of the frame after the last one taken
     checked: bool = True  # a frame was taken since the last assignment
+
+    def __post_init__(self) -> None:
+        self.next_offset = self.saved_offset
+
+    @property
+    def saved_offset(self) -> int:
+        """From here on frames are needed again if this worker ends now."""
+        return self.manifest.next_offset if self.manifest else 0
 
 
 class WatchStage:
@@ -172,15 +181,16 @@ class WatchStage:
         owned = self._owned.get(partition)
         if owned is not None and not owned.checked:
             owned.checked = True
-            there = read_manifest(partition, self._table)
-            saved = owned.manifest.next_offset if owned.manifest else 0
-            if offset > owned.next_offset or (there is not None and there.next_offset > saved):
+            with _told_how_to_mend(partition):
+                there = read_manifest(partition, self._table)
+            is_behind = there is not None and there.next_offset > owned.saved_offset
+            if is_behind or offset > owned.next_offset:
                 log.warning("partition %d was elsewhere for a while: loading its state", partition)
                 owned = None
         if owned is None:
             stage, manifest = self._load(partition)
             due_s = time.monotonic() + self._settings.checkpoint_interval_s
-            owned = _Owned(stage, manifest, due_s, manifest.next_offset if manifest else 0)
+            owned = _Owned(stage, manifest, due_s)
             self._owned[partition] = owned
         return owned
 
@@ -190,11 +200,10 @@ class WatchStage:
         Raises:
             UndeliveredError: they are there. Whoever starts next reads on from the saved state.
         """
-        saved = owned.manifest.next_offset if owned.manifest else 0
         async with asyncio.timeout(GAP_LIMIT_S):
             first = (await self._app.consumer.earliest_offsets(tp))[tp]
             if offset > first:
-                await self._app.consumer._commit({tp: max(saved, first)})
+                await self._app.consumer._commit({tp: max(owned.saved_offset, first)})
                 raise UndeliveredError(
                     f"frames {max(owned.next_offset, first)} to {offset - 1} of partition "
                     f"{tp.partition} were not delivered"
@@ -215,16 +224,11 @@ class WatchStage:
         Raises:
             UserError: the state is damaged, or of another release.
         """
-        try:
+        with _told_how_to_mend(partition):
             checkpoint = read_checkpoint(partition, self._table)
             stage: PartitionStage[EventT] = PartitionStage(
                 lambda: self._make_watch(partition), checkpoint
             )
-        except ValueError as error:
-            raise UserError(
-                f"the state of partition {partition} cannot be read ({error}): run the release "
-                "that wrote it, or process again from a point in time (docs/operations.md)"
-            ) from error
         return stage, None if checkpoint is None else checkpoint.manifest
 
     async def _publish(self, output: Output) -> None:
@@ -288,8 +292,7 @@ class WatchStage:
         if halvings is not None:
             owned.stage.set_halvings(halvings)
         state, settled = owned.stage.settle()
-        next_offset = owned.manifest.next_offset if owned.manifest else 0
-        next_offset = max([next_offset, *(event.message.offset + 1 for event in settled)])
+        next_offset = max([owned.saved_offset, *(event.message.offset + 1 for event in settled)])
         owned.manifest, writes = make_writes(
             partition, list(self._table), state, next_offset, owned.stage.declared
         )
@@ -320,6 +323,18 @@ class WatchStage:
             offset=message.offset,
         )
         await (await self._dead_letters.send(key=message.key, value=value, headers=headers))
+
+
+@contextmanager
+def _told_how_to_mend(partition: int) -> Iterator[None]:
+    """A state that cannot be read is for the user to mend."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(
+            f"the state of partition {partition} cannot be read ({error}): run the release "
+            "that wrote it, or process again from a point in time (docs/operations.md)"
+        ) from error
 
 
 def make_app(settings: Settings, make_watch: MakeWatch, metrics: WatchMetrics) -> faust.App:
