@@ -160,16 +160,18 @@ class _Worker(faust.Worker):
     async def on_stop(self) -> None:
         """Told to stop: Faust waits for the broker in several places, without end."""
         self.stop_limit.begin()
-        asyncio.get_running_loop().set_exception_handler(_leave_out_cancellations)
+        asyncio.get_running_loop().set_exception_handler(leave_out_cancellations)
         await super().on_stop()
 
 
-def _leave_out_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def leave_out_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Sends under way are cancelled at the end, and Faust's callbacks fall over it.
 
-    What they sent belongs to frames that are not acknowledged: it is sent again.
+    Either the send is cancelled, or whoever waits for it, and the answer finds nobody. What was
+    sent belongs to frames that are not acknowledged: it is sent again.
     """
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
+    harmless = asyncio.CancelledError, asyncio.InvalidStateError
+    if not isinstance(context.get("exception"), harmless):
         loop.default_exception_handler(context)
 
 

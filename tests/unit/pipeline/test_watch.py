@@ -15,7 +15,7 @@ from pipeline.metrics import CollectorRegistry, WatchMetrics
 from pipeline.settings import Settings
 from pipeline.topics import changelog_topics
 from pipeline.watch.app import WatchStage, make_app
-from pipeline.watch.engine import App, run_app
+from pipeline.watch.engine import App, leave_out_cancellations, run_app
 
 
 def app_of(settings: Settings):
@@ -107,3 +107,21 @@ async def test_a_rebalance_waits_for_the_frame_under_way_and_no_other_is_taken_i
     stage.on_recovered()
     await stage.take("third")
     assert taken == ["first", "third"]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["the one who waits", "another error"])
+async def test_at_the_end_an_answer_that_finds_nobody_is_not_told_but_other_errors_are(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    told: list[object] = []
+    monkeypatch.setattr(loop, "default_exception_handler", lambda context: told.append(context))
+    loop.set_exception_handler(leave_out_cancellations)
+    sent = loop.create_future()
+    if waits:
+        sent.cancel()
+        loop.call_soon(sent.set_result, "offset 7")
+    else:
+        loop.call_soon(int, "not a number")
+    await asyncio.sleep(0)
+    assert len(told) == (0 if waits else 1)
